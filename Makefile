@@ -1,0 +1,63 @@
+# Two commands for a new machine with Python >= 3.11, git and make: `make demo` and `make test`.
+# Everything is set up in $(VENV); nothing is installed elsewhere.
+
+PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11 python3.14,\
+  $(shell $(name) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(name))))
+VENV ?= .venv
+BIN := $(VENV)/bin
+DEMO := build/demo
+PYTEST_ARGS ?=
+
+.PHONY: help demo test lint format generate launcher wheel lock bench setup setup-dev clean
+
+help:  ## Show this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "%-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup:  ## Make the environment that runs profjob
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed"; exit 1; }
+	@$(PYTHON) tools/bootstrap.py $(VENV) requirements/run.lock
+
+setup-dev:  ## Make the environment that tests it
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed"; exit 1; }
+	@$(PYTHON) tools/bootstrap.py $(VENV) requirements/dev.lock
+
+demo: setup  ## Profile an example on this machine, with nothing else installed
+	@mkdir -p $(DEMO)
+	$(BIN)/profjob run examples/python-threads/job.yaml --results $(DEMO)/profiling_output \
+	  --metrics-textfile $(DEMO)/profjob.prom
+
+test: setup-dev  ## Run the tests that this machine can run; name the others
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: setup-dev  ## Check style, types, layers and generated files
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python tools/generate.py --check
+
+format: setup-dev  ## Format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+generate: setup-dev  ## Write what is generated: CRD, chart, schema, reference
+	$(BIN)/python tools/generate.py
+
+launcher:  ## Build the launcher alone
+	$(PYTHON) tools/build_launcher.py
+
+wheel: setup-dev  ## Build the wheel, with the launcher for x86_64 and aarch64
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+
+bench: setup-dev  ## Measure against peers, with small sizes; see bench/README.md
+	$(BIN)/python bench/overhead.py --repetitions 3
+
+lock: setup-dev  ## Resolve the dependencies anew
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade \
+	  --no-emit-index-url --no-header pyproject.toml --output-file requirements/run.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade \
+	  --no-emit-index-url --no-header pyproject.toml --group dev --output-file requirements/dev.lock
+
+clean:  ## Remove what was built
+	rm -rf $(VENV) build dist operator/profiling_operator/launcher/bin

@@ -1,0 +1,101 @@
+"""What a machine may offer beyond Python: how to tell, and how to get it.
+
+A test says what it needs with `@pytest.mark.needs("cc", "qemu")`. Where something is missing, the
+test is left out and named at the end of the run; a capability in PROFJOB_REQUIRE must be there.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+SHARED = ROOT.parent / "shared" / "data"
+
+
+@dataclass(frozen=True)
+class Capability:
+    """One thing that a machine may have."""
+
+    there: Callable[[], bool]
+    how: str
+    """How to get it."""
+
+
+def _compiles(compiler: str, *options: str) -> bool:
+    if not shutil.which(compiler):
+        return False
+    with tempfile.TemporaryDirectory() as scratch:
+        source = Path(scratch) / "probe.c"
+        source.write_text("int main(void) { return 0; }\n")
+        words = [compiler, *options, str(source), "-o", f"{scratch}/probe"]
+        if subprocess.run(words, capture_output=True, check=False).returncode != 0:
+            return False
+        return "-static" in options or subprocess.run([f"{scratch}/probe"]).returncode == 0
+
+
+def _cross() -> bool:
+    has_zig = importlib.util.find_spec("ziglang") is not None
+    return has_zig or _compiles("aarch64-linux-gnu-gcc", "-static")
+
+
+def _tau() -> bool:
+    given = os.environ.get("PROFJOB_TOOLCHAINS__TAU__PATH", "")
+    prefixes = [Path(given), Path(given) / os.uname().machine] if given else []
+    return any(os.access(prefix / "bin" / "tau_exec", os.X_OK) for prefix in prefixes) or bool(
+        shutil.which("tau_exec")
+    )
+
+
+CAPABILITIES: dict[str, Capability] = {
+    "cc": Capability(
+        lambda: _compiles("cc", "-static"), "a C compiler with a static libc: apt-get install gcc"
+    ),
+    "sanitizers": Capability(
+        lambda: _compiles("cc", "-fsanitize=address,undefined"),
+        "gcc's sanitizers: apt-get install gcc libasan8 libubsan1",
+    ),
+    "cross": Capability(
+        _cross,
+        "a compiler for aarch64: apt-get install gcc-aarch64-linux-gnu libc6-dev-arm64-cross, "
+        "or pip install ziglang",
+    ),
+    "qemu": Capability(
+        lambda: bool(shutil.which("qemu-aarch64-static")), "apt-get install qemu-user-static"
+    ),
+    "root": Capability(lambda: os.geteuid() == 0, "run the tests as root"),
+    "shared": Capability(
+        lambda: SHARED.is_dir(), "the collection of real profiles in ../shared/data"
+    ),
+    "tau": Capability(
+        _tau, "TAU (https://tau.uoregon.edu): set PROFJOB_TOOLCHAINS__TAU__PATH to its folder"
+    ),
+    "wheel": Capability(
+        lambda: _cross() and _compiles("cc", "-static"),
+        "compilers for both architectures, so that building the wheel needs no download",
+    ),
+}
+
+
+@functools.cache
+def missing(name: str) -> str:
+    """Empty when the machine has a capability; otherwise how to get it."""
+    capability = CAPABILITIES[name]
+    return "" if capability.there() else capability.how
+
+
+def required() -> set[str]:
+    """What PROFJOB_REQUIRE says must be there. Raises ValueError for a name that is none."""
+    names = {name for name in os.environ.get("PROFJOB_REQUIRE", "").split(",") if name}
+    unknown = names - set(CAPABILITIES)
+    if unknown:
+        known = ", ".join(sorted(CAPABILITIES))
+        raise ValueError(f"PROFJOB_REQUIRE: {', '.join(sorted(unknown))} is none of {known}")
+    return names
