@@ -1,0 +1,25 @@
+"""What the user asks for: frozen models of the resource, and how they are read."""
+
+from profiling_operator.spec.app import App, EnvVar
+from profiling_operator.spec.job import (
+    CollectorSpec,
+    Gate,
+    OnTimeout,
+    Playback,
+    ProfilingJob,
+    ProfilingJobSpec,
+)
+from profiling_operator.spec.reading import read, read_body
+
+__all__ = [
+    "App",
+    "CollectorSpec",
+    "EnvVar",
+    "Gate",
+    "OnTimeout",
+    "Playback",
+    "ProfilingJob",
+    "ProfilingJobSpec",
+    "read",
+    "read_body",
+]

@@ -1,0 +1,59 @@
+"""Makes jobs and plans for tests."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from typing import Any
+
+from profiling_operator import plan, spec
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+"""Runs `profjob` with some words."""
+
+
+def job_body(**changes: Any) -> dict[str, Any]:
+    """The smallest job, with fields of its spec put in; `name` and `uid` go to the metadata."""
+    name = changes.pop("name", "test")
+    uid = changes.pop("uid", "")
+    return {
+        "apiVersion": "profiling.dev/v1alpha1",
+        "kind": "ProfilingJob",
+        "metadata": {"name": name, "namespace": "ci", "uid": uid},
+        "spec": {
+            "app": {"command": ["true"]},
+            "collectors": [{"name": "pyspy"}],
+            "timeoutSeconds": 60,
+            "gracePeriodSeconds": 5,
+            **changes,
+        },
+    }
+
+
+def job(**changes: Any) -> spec.ProfilingJob:
+    """A job, as `job_body` makes it."""
+    return spec.read_body(job_body(**changes))
+
+
+def bare_plan(**changes: Any) -> plan.Plan:
+    """A plan without any collector: what executors do has nothing to do with tools."""
+    planned = plan.build_plan(job(**changes))
+    bare: dict[str, Any] = {"collectors": (), "wrapper": (), "path": (), "stop": (), "env": {}}
+    return planned.model_copy(update={**bare, "recorded": False})
+
+
+BUSY = """
+def hot(size):
+    total = 0
+    for number in range(size):
+        total += number * number % 7
+    return total
+for _ in range(40):
+    hot(400_000)
+"""
+"""A program that spends over a second in `hot`: py-spy needs a moment to find it."""
+
+
+def python(code: str) -> dict[str, Any]:
+    """`spec.app` that runs Python code."""
+    return {"command": ["python3", "-c", code]}
