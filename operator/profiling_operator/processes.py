@@ -1,0 +1,66 @@
+"""Processes of this machine: whether one still lives, and which belong to an attempt."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+ATTEMPT_VARIABLE = "PROFJOB_ATTEMPT"
+PROC = Path("/proc")
+ENDINGS = 50  # rounds of KILL: a fork bomb needs some, and none lasts for ever
+
+
+def start_time(pid: int) -> int | None:
+    """When a process started, in clock ticks since boot; None when there is none.
+
+    Together with the pid it names a process for good, since pids are used again.
+    """
+    try:
+        text = (PROC / str(pid) / "stat").read_text(errors="replace")
+    except OSError:
+        return None
+    fields = text.rpartition(")")[2].split()
+    is_zombie = fields[0] == "Z"
+    return None if is_zombie else int(fields[19])
+
+
+def carrying(attempt: str) -> Iterator[int]:
+    """Processes that have the attempt's name in their environment, as they were started."""
+    wanted = f"{ATTEMPT_VARIABLE}={attempt}".encode()
+    for folder in PROC.iterdir():
+        if not folder.name.isdigit() or int(folder.name) == os.getpid():
+            continue
+        with suppress(OSError):
+            if wanted in (folder / "environ").read_bytes().split(b"\0"):
+                yield int(folder.name)
+
+
+def end_all(attempt: str) -> list[int]:
+    """Kill every process of an attempt; returns those that could not be killed."""
+    left: list[int] = []
+    for _ in range(ENDINGS):
+        left = [pid for pid in carrying(attempt) if start_time(pid) is not None]
+        if not left:
+            break
+        for pid in left:
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+                _wait_for_exit(pid)
+    return left
+
+
+def _wait_for_exit(pid: int, seconds: float = 1.0) -> None:
+    """Wait until a process that need not be our child has ended."""
+
+    try:
+        descriptor = os.pidfd_open(pid)
+    except OSError:
+        return
+    try:
+        select.select([descriptor], [], [], seconds)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,249 @@
+"""The workspace protocol: what application and reader share, and how either notices the other.
+
+The files and their fields are described in docs/launcher.md. Nothing here is trusted: the
+application may write below `.run` too, so files are bounded, never followed as links, and a file
+that is not what it should be counts as absent.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import stat
+import time
+from collections.abc import Iterator
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import msgspec
+
+from profiling_operator.errors import Reason
+
+CONTROL = ".run"
+LOG = "app.log"
+RECORD_LIMIT = 64 << 10
+READ_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+FOLDER_FLAGS = READ_FLAGS | os.O_DIRECTORY
+NEW_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+LONGEST_POLL = 3600.0  # seconds; poll takes no more milliseconds than an int holds
+
+# Bounds, since what these files say goes to the status, whose numbers are Kubernetes' int64.
+Number = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+Amount = Annotated[float, msgspec.Meta(ge=0)]
+Text = Annotated[str, msgspec.Meta(max_length=8192)]
+Time = Annotated[
+    str, msgspec.Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}(\.[0-9]{1,9})?Z\Z")
+]
+
+
+class Origin(StrEnum):
+    """Whose doing an outcome is."""
+
+    APP = "app"
+    LAUNCHER = "launcher"
+
+
+class Started(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """`.run/started.json`."""
+
+    protocol: Number
+    pid: Count
+    started_at: Time
+    started_monotonic_ns: Count
+    runs: Count
+    warmups: Count
+    name: Text = ""
+
+
+class RunRecord(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """`.run/run-<k>.json`: how one run of the application went."""
+
+    index: Count
+    warmup: bool
+    reason: Text
+    origin: Origin
+    started_at: Time
+    finished_at: Time
+    started_monotonic_ns: Count
+    finished_monotonic_ns: Count
+    message: Text = ""
+    exit_code: Number | None = None
+    signal: Number | None = None
+    timed_out: bool = False
+    user_seconds: Amount = 0.0
+    system_seconds: Amount = 0.0
+    peak_memory_bytes: Count = 0
+    tool_exit_code: Number | None = None
+    tool_signal: Number | None = None
+    log_bytes: Count = 0
+    log_truncated: bool = False
+
+    @property
+    def nanoseconds(self) -> int:
+        """How long it took, by the monotonic clock."""
+        return max(0, self.finished_monotonic_ns - self.started_monotonic_ns)
+
+
+class ExitRecord(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """`.run/exit.json`: how the attempt went."""
+
+    protocol: Number
+    reason: Text
+    origin: Origin
+    runs: Count
+    started_at: Time
+    finished_at: Time
+    message: Text = ""
+    exit_code: Number | None = None
+    signal: Number | None = None
+    timed_out: bool = False
+
+
+Record = TypeVar("Record", Started, RunRecord, ExitRecord)
+
+
+class Liveness(StrEnum):
+    """What `.run/alive` says of the launcher."""
+
+    ABSENT = "absent"
+    ALIVE = "alive"
+    GONE = "gone"
+
+
+def read_started(root: Path) -> Started | None:
+    """The launcher's first word, once it is there."""
+    return _read(root, "started.json", Started)
+
+
+def read_run(root: Path, index: int) -> RunRecord | None:
+    """The record of one run, once it has ended."""
+    record = _read(root, f"run-{index}.json", RunRecord)
+    return record if record and record.index == index else None
+
+
+def read_runs(root: Path, limit: int) -> tuple[RunRecord, ...]:
+    """The records of the runs that have ended, in order, at most `limit`."""
+    records: list[RunRecord] = []
+    while len(records) < limit:
+        record = read_run(root, len(records))
+        if record is None:
+            break
+        records.append(record)
+    return tuple(records)
+
+
+def read_exit(root: Path) -> ExitRecord | None:
+    """The launcher's last word, once it is there."""
+    return _read(root, "exit.json", ExitRecord)
+
+
+def liveness(root: Path) -> Liveness:
+    """Whether the launcher lives, without waiting."""
+    with _opened_alive(root) as descriptor:
+        return Liveness.ABSENT if descriptor is None else _liveness(root, descriptor)
+
+
+def wait_for_end(root: Path, seconds: float) -> Liveness:
+    """Wait until the launcher is gone, however it ends, or until the time is over.
+
+    The kernel closes the FIFO when the launcher dies, and wakes us; nothing is polled for. A poll
+    begun after the writer's end would stay silent, hence the read before it.
+    """
+    with _opened_alive(root) as descriptor:
+        if descriptor is None:
+            return Liveness.ABSENT
+        state = _liveness(root, descriptor)
+        deadline = time.monotonic() + seconds
+        while state is Liveness.ALIVE and (left := deadline - time.monotonic()) > 0:
+            poll = select.poll()
+            poll.register(descriptor, select.POLLHUP)
+            if poll.poll(min(left, LONGEST_POLL) * 1000):
+                state = Liveness.GONE
+        return state
+
+
+def request_stop(root: Path, reason: Reason, message: str = "") -> None:
+    """Ask the launcher to walk its stop sequence; asking again changes nothing.
+
+    Raises OSError where there is no workspace (yet).
+    """
+    said = " ".join(message.split())  # a line each for reason and message
+    temporary = f".stop.{os.getpid()}.{time.monotonic_ns()}"
+    with _control(root) as folder:
+        descriptor = os.open(temporary, NEW_FLAGS, 0o644, dir_fd=folder)
+        try:
+            with open(descriptor, "w", encoding="utf-8", errors="replace") as file:
+                file.write(f"{reason.value}\n{said}\n")
+            with contextlib.suppress(FileExistsError):  # the first reason stays
+                os.link(temporary, "stop", src_dir_fd=folder, dst_dir_fd=folder)
+        finally:
+            os.unlink(temporary, dir_fd=folder)
+
+
+def run_folder(index: int) -> str:
+    """The name of a run's folder."""
+    return f"run-{index}"
+
+
+@contextlib.contextmanager
+def _control(root: Path) -> Iterator[int]:
+    """The folder `.run`, open; never what a link in its place points at."""
+    folder = os.open(root / CONTROL, FOLDER_FLAGS)
+    try:
+        yield folder
+    finally:
+        os.close(folder)
+
+
+@contextlib.contextmanager
+def _opened_alive(root: Path) -> Iterator[int | None]:
+    try:
+        with _control(root) as folder:
+            descriptor = os.open("alive", READ_FLAGS, dir_fd=folder)
+    except OSError:
+        yield None
+        return
+    try:
+        yield descriptor if stat.S_ISFIFO(os.fstat(descriptor).st_mode) else None
+    finally:
+        os.close(descriptor)
+
+
+def _liveness(root: Path, descriptor: int) -> Liveness:
+    try:
+        is_held = os.read(descriptor, 1) != b""
+    except BlockingIOError:
+        is_held = True
+    if is_held:
+        return Liveness.ALIVE
+    # The launcher makes the FIFO, opens it, then writes started.json: without that it may have
+    # made the FIFO just now.
+    return Liveness.ABSENT if read_started(root) is None else Liveness.GONE
+
+
+def _read(root: Path, name: str, kind: type[Record]) -> Record | None:
+    """The record in a file; None for what is no regular file, too large, or not such a record."""
+    try:
+        text = _bytes(root, name)
+        record = msgspec.json.decode(text, type=kind)
+        datetime.fromisoformat(record.started_at)  # the pattern lets 31 February through
+        if not isinstance(record, Started):
+            datetime.fromisoformat(record.finished_at)
+    except (OSError, msgspec.DecodeError, ValueError, RecursionError):
+        return None
+    return record
+
+
+def _bytes(root: Path, name: str) -> bytes:
+    with _control(root) as folder:
+        descriptor = os.open(name, READ_FLAGS, dir_fd=folder)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError("not a regular file")
+        return os.read(descriptor, RECORD_LIMIT)
+    finally:
+        os.close(descriptor)
