@@ -1,0 +1,215 @@
+"""The collector contract. Each module in this folder is one collector.
+
+A collector measures in two halves that meet only in files: before the run it says how the command
+is wrapped and how it is stopped; after the run it reads what lies in its folder. It starts nothing
+itself, and it never sees which platform runs it.
+
+Words that a wrapper may hold: `{run}` is the run's folder, `{toolchain}` the folder of the
+collector's files, `{launcher}` the launcher.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import ClassVar, Protocol
+
+from profiling_operator.artifacts import Artifact
+from profiling_operator.entries import Entry
+from profiling_operator.errors import Reason
+from profiling_operator.frozen import Frozen
+
+
+class Target(StrEnum):
+    """Whom a stop step signals; `mapped=TEXT` is a third one, see docs/launcher.md."""
+
+    TOOL = "tool"
+    APP = "app"
+
+
+class Wait(StrEnum):
+    """What a stop step waits for."""
+
+    EXIT = "exit"
+    FILES = "files"
+
+
+@dataclass(frozen=True)
+class StopStep:
+    """One step of a collector's stop sequence; the launcher walks them in order."""
+
+    signal: str
+    target: str
+    wait: Wait
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Wrapper:
+    """What goes in front of the application's command."""
+
+    words: tuple[str, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+    path: tuple[str, ...] = ()
+    """Folders put in front of the application's PATH."""
+    hides_exit_code: bool = False
+    """The tool does not return the application's exit code: an inner launcher records it."""
+
+
+@dataclass(frozen=True)
+class Toolchain:
+    """Where a collector's files are found: a prefix below which `file` exists."""
+
+    file: str
+    """Path below the prefix of the file that must exist, as in `bin/tau_exec`."""
+    program: str
+    """The program to look for in PATH where no prefix is set."""
+    bundled: bool = False
+    """It comes with this package's own installation."""
+    install: str = ""
+    """What to do where it is missing."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of a place before the start."""
+
+    machine: str = ""
+    """As `uname -m` says."""
+    uid: int = 0
+    ptrace_scope: int | None = None
+    """Yama's /proc/sys/kernel/yama/ptrace_scope; None where there is none."""
+    perf_event_paranoid: int | None = None
+    gpus: int = 0
+    capabilities: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Impossible:
+    """A preflight's finding: measuring cannot work here."""
+
+    reason: Reason
+    message: str
+
+
+@dataclass(frozen=True)
+class Capture:
+    """What one collector left in one run, and what is needed to read it."""
+
+    artifacts: Sequence[Artifact]
+    options: Frozen
+    started: int
+    """When the run began, nanoseconds since the Unix epoch: anchors sources without a clock."""
+    job: str = ""
+    run: int = 0
+    host: str | None = None
+    personal: bool = False
+    """Keep metadata that can carry secrets or people: command line, user, environment."""
+
+
+class Fate(StrEnum):
+    """What became of a file."""
+
+    CONVERTED = "converted"
+    RAW = "raw"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True)
+class FileNote:
+    """What became of one file, or a warning about a line of it. Yielded between entries.
+
+    Every file gets exactly one note with a fate; further notes of the file have none.
+    """
+
+    path: str
+    fate: Fate | None
+    message: str = ""
+    line: int = 0
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """Facts about the run that the collector's files hold. Yielded between entries."""
+
+    values: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is known after reading, for the verdict."""
+
+    entries: int
+    kinds: Mapping[str, int]
+    """Entries by kind."""
+    notes: Sequence[FileNote]
+    names: int = 0
+    """Different names among the additive entries."""
+    log_tail: str = ""
+    tool_exit_code: int | None = None
+    gpus: int = 0
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a profile is usable; if not, why, and what to do about it."""
+
+    usable: bool
+    reason: Reason = Reason.COMPLETED
+    message: str = ""
+
+
+Item = Entry | FileNote | Metadata
+
+
+class Collector(Protocol):
+    """What each module offers as `COLLECTOR`."""
+
+    name: ClassVar[str]
+    modes: ClassVar[tuple[str, ...]]
+    formats: ClassVar[tuple[str, ...]]
+    toolchain: ClassVar[Toolchain]
+    options: ClassVar[type[Frozen]]
+
+    def wrap(self, options: Frozen) -> Wrapper:
+        """What goes in front of the command."""
+        ...
+
+    def stop(self, options: Frozen) -> tuple[StopStep, ...]:
+        """How the tool is made to write its profile before the application is ended."""
+        ...
+
+    def preflight(self, facts: Facts, options: Frozen) -> list[Impossible]:
+        """What makes measuring impossible in a place; no I/O."""
+        ...
+
+    def clashes(self, options: Frozen) -> frozenset[str]:
+        """Exclusive things it needs, such as `cupti`: two collectors with a common one clash."""
+        ...
+
+    def read(self, capture: Capture) -> Iterator[Item]:
+        """Entries of what was left; every artifact gets a note with its fate. Streams.
+
+        Bad content never raises: it becomes a note that names the file and the line.
+        """
+        ...
+
+    def usable(self, evidence: Evidence) -> Verdict:
+        """Whether something was measured at all."""
+        ...
+
+
+def judge_common(evidence: Evidence) -> Verdict | None:
+    """The part of a verdict that is the same for all: no files, nothing readable, cut off."""
+    converted = [note for note in evidence.notes if note.fate is Fate.CONVERTED]
+    refused = [note for note in evidence.notes if note.fate is Fate.REFUSED]
+    if evidence.entries:
+        return None
+    if not evidence.notes:
+        return Verdict(False, Reason.OUTPUT_MISSING, "the collector left no file")
+    if refused and not converted:
+        first = refused[0]
+        where = f"{first.path}, line {first.line}" if first.line else first.path
+        return Verdict(False, Reason.OUTPUT_UNREADABLE, f"{where}: {first.message}")
+    return Verdict(False, Reason.NOTHING_MEASURED, "the profile holds no measurement")
