@@ -1,0 +1,264 @@
+"""The plan: what will run, in words that no platform owns. Built once, run by any executor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pydantic
+
+from profiling_operator import collectors, names, quantities, registry, spec
+from profiling_operator.errors import CollectorsClashError, Problem, SpecError
+from profiling_operator.frozen import Frozen
+from profiling_operator.spec.app import App
+from profiling_operator.spec.job import Deadlines, Gate, Gpu, Output, Placement, Playback, Retries
+from profiling_operator.spec.reading import problems_of
+
+SWEEP_SECONDS = 15  # the launcher's own bounds after a run: 5 s for orphans, 5 s for KILL, margin
+
+
+class PlannedStop(Frozen):
+    """One step of the stop sequence, as docs/launcher.md has it."""
+
+    signal: str
+    target: str
+    wait: str
+    seconds: float
+
+
+class PlannedCollector(Frozen):
+    """A collector with its options checked and completed."""
+
+    name: str
+    options: dict[str, Any]
+    toolchain: collectors.Toolchain
+
+
+class Plan(Frozen):
+    """One attempt of one job."""
+
+    name: str
+    """Name of the attempt: unique, the same each time it is computed."""
+    namespace: str
+    job: str
+    uid: str
+    attempt: int
+    series: str
+    app: App
+    gpu: Gpu | None
+    playback: Playback | None
+    output: Output
+    placement: Placement
+    deadlines: Deadlines
+    retries: Retries
+    gates: tuple[Gate, ...]
+    collectors: tuple[PlannedCollector, ...]
+    wrapper: tuple[str, ...]
+    """Words in front of the command; `{run}`, `{launcher}`, `{toolchain:NAME}` stand for paths."""
+    env: dict[str, str]
+    """Variables that the collectors need, for the application only, with the same stand-ins."""
+    path: tuple[str, ...]
+    stop: tuple[PlannedStop, ...]
+    recorded: bool
+    """The tool hides the application's exit code: an inner launcher records it."""
+    warmups: int
+    repetitions: int
+    timeout_seconds: float
+    stop_is_normal: bool
+    grace_seconds: float
+    folder: str = ""
+    """Folder of the job's file, where it came from one: the default working directory there."""
+
+    @property
+    def key(self) -> str:
+        """`namespace/name` of the job."""
+        return f"{self.namespace}/{self.job}"
+
+    @property
+    def runs(self) -> int:
+        """Warm-ups and repetitions."""
+        return self.warmups + self.repetitions
+
+    @property
+    def size_limit(self) -> int:
+        """Bytes that the output may have."""
+        return int(quantities.parse_quantity(self.output.size_limit))
+
+    @property
+    def stop_seconds(self) -> float:
+        """The longest that one run may take to end once it has been told to."""
+        return sum(step.seconds for step in self.stop) + self.grace_seconds + SWEEP_SECONDS
+
+    @property
+    def longest_seconds(self) -> float:
+        """The longest that all runs may take."""
+        return self.runs * (self.timeout_seconds + self.stop_seconds)
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where things are on one platform, as the application sees them."""
+
+    workspace: str
+    launcher: str
+    toolchains: Mapping[str, str]
+
+
+def build_plan(job: spec.ProfilingJob, attempt: int = 1, folder: str = "") -> Plan:
+    """What one attempt of a job will run. No I/O: equal jobs give equal plans.
+
+    Raises SpecError for options that a collector refuses, CollectorsClashError where two of them
+    cannot work together.
+    """
+    wanted = job.spec
+    chosen = _choose(job)
+    _refuse_clashes(chosen)
+    wrappers = [(name, one.wrap(options)) for name, one, options in chosen]
+    recorded = any(wrapper.hides_exit_code for _, wrapper in wrappers)
+    return Plan(
+        name=names.attempt_name(
+            job.metadata.namespace, job.metadata.name, job.metadata.uid, attempt
+        ),
+        namespace=job.metadata.namespace,
+        job=job.metadata.name,
+        uid=job.metadata.uid,
+        attempt=attempt,
+        series=job.series,
+        app=wanted.app,
+        gpu=wanted.gpu,
+        playback=wanted.playback,
+        output=wanted.output,
+        placement=wanted.placement,
+        deadlines=wanted.deadlines,
+        retries=wanted.retries,
+        gates=wanted.gates,
+        collectors=tuple(
+            PlannedCollector(
+                name=name,
+                options=options.model_dump(mode="json"),
+                toolchain=one.toolchain,
+            )
+            for name, one, options in chosen
+        ),
+        wrapper=tuple(_wrapper_words(wrappers, recorded)),
+        env={
+            key: _named(value, name)
+            for name, wrapper in wrappers
+            for key, value in wrapper.env.items()
+        },
+        path=tuple(_named(one, name) for name, wrapper in wrappers for one in wrapper.path),
+        stop=tuple(
+            PlannedStop(
+                signal=step.signal, target=step.target, wait=step.wait, seconds=step.seconds
+            )
+            for _, one, options in chosen
+            for step in one.stop(options)
+        ),
+        recorded=recorded,
+        warmups=wanted.warmups,
+        repetitions=wanted.repetitions,
+        timeout_seconds=wanted.timeout_seconds,
+        stop_is_normal=wanted.on_timeout is spec.OnTimeout.STOP,
+        grace_seconds=wanted.grace_period_seconds,
+        folder=folder,
+    )
+
+
+def collector_of(planned: PlannedCollector) -> tuple[collectors.Collector, Frozen]:
+    """The collector that a plan names, with its options."""
+    one: collectors.Collector = registry.load("collectors", planned.name)
+    return one, one.options.model_validate(planned.options)
+
+
+def launcher_words(plan: Plan, places: Places) -> list[str]:
+    """The launcher's whole command line: its options, the wrapper, the application's words.
+
+    The application's words are passed on as they are; only the wrapper's have stand-ins.
+    """
+    return [
+        places.launcher,
+        *_launcher_options(plan, places),
+        "--wrapper",
+        str(len(plan.wrapper)),
+        "--",
+        *(_resolve(word, places) for word in plan.wrapper),
+        *plan.app.command,
+        *plan.app.args,
+    ]
+
+
+def _launcher_options(plan: Plan, places: Places) -> Iterator[str]:
+    yield from ("--workspace", places.workspace, "--name", plan.name)
+    yield from ("--warmups", str(plan.warmups), "--repetitions", str(plan.repetitions))
+    yield from ("--timeout", f"{plan.timeout_seconds:g}", "--grace", f"{plan.grace_seconds:g}")
+    yield from ("--on-timeout", "stop" if plan.stop_is_normal else "fail")
+    for collector in plan.collectors:
+        yield from ("--collector", collector.name)
+    for name, value in plan.env.items():
+        yield from ("--env", f"{name}={_resolve(value, places)}")
+    for folder in plan.path:
+        yield from ("--path", _resolve(folder, places))
+    for step in plan.stop:
+        yield from ("--stop", f"{step.signal}:{step.target}:{step.wait}:{step.seconds:g}")
+    if plan.recorded:
+        yield "--recorded"
+    if plan.app.working_dir:
+        yield from ("--chdir", plan.app.working_dir)
+
+
+def _resolve(word: str, places: Places) -> str:
+    """The word with the places put in; `{run}` is left for the launcher."""
+    for name, prefix in places.toolchains.items():
+        word = word.replace(f"{{toolchain:{name}}}", prefix)
+    return word.replace("{launcher}", places.launcher)
+
+
+def _named(word: str, name: str) -> str:
+    return word.replace("{toolchain}", f"{{toolchain:{name}}}")
+
+
+def _wrapper_words(wrappers: list[tuple[str, collectors.Wrapper]], recorded: bool) -> Iterator[str]:
+    for name, wrapper in wrappers:
+        yield from (_named(word, name) for word in wrapper.words)
+    if recorded:
+        yield from ("{launcher}", "--record", "{run}/.app.json", "--")
+
+
+Chosen = tuple[str, collectors.Collector, Frozen]
+
+
+def _choose(job: spec.ProfilingJob) -> list[Chosen]:
+    """The job's collectors with their options checked; all problems are raised together."""
+    chosen: list[Chosen] = []
+    problems: list[Problem] = []
+    for index, wanted in enumerate(job.spec.collectors):
+        where = f"spec.collectors[{index}]"
+        try:
+            one: collectors.Collector = registry.load("collectors", wanted.name)
+            options = one.options.model_validate_json(
+                _json(wanted.options), strict=True, by_alias=True, by_name=False
+            )
+            chosen.append((wanted.name, one, options))
+        except KeyError:
+            allowed = ", ".join(registry.names("collectors"))
+            problems.append(Problem(f"{where}.name", f'"{wanted.name}" must be one of {allowed}'))
+        except pydantic.ValidationError as error:
+            problems += problems_of(error, wanted.options, one.options, f"{where}.options")
+    if problems:
+        raise SpecError(problems)
+    return chosen
+
+
+def _json(options: Mapping[str, Any]) -> bytes:
+    return pydantic.TypeAdapter(dict[str, Any]).dump_json(dict(options))
+
+
+def _refuse_clashes(chosen: list[Chosen]) -> None:
+    holders: dict[str, str] = {}
+    for name, one, options in chosen:
+        for thing in sorted(one.clashes(options)):
+            if thing in holders:
+                message = f"{holders[thing]} and {name} both need {thing}, which only one can have"
+                raise CollectorsClashError([Problem("spec.collectors", message)])
+            holders[thing] = name

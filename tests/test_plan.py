@@ -1,0 +1,103 @@
+"""Plans: what a job's words become."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from making import job
+from profiling_operator import plan, registry
+from profiling_operator.collectors import Collector
+from profiling_operator.errors import CollectorsClashError, SpecError
+from profiling_operator.plan import Places, build_plan, launcher_words
+
+PLACES = Places("/work", "/opt/launch", {"pyspy": "/opt/py", "tau": "/opt/tau"})
+
+
+def test_equal_jobs_give_equal_plans() -> None:
+    """A plan has no memory, no clock and no chance in it."""
+    assert build_plan(job(uid="a")) == build_plan(job(uid="a"))
+
+
+def test_another_attempt_or_job_has_another_name() -> None:
+    """The name tells attempts and jobs of the same name apart, within 63 characters."""
+    long = "n" * 253
+    names = [
+        build_plan(job(uid="a", name=long)).name,
+        build_plan(job(uid="a", name=long), attempt=2).name,
+        build_plan(job(uid="b", name=long)).name,
+    ]
+
+    assert len(set(names)) == 3
+    assert all(len(name) <= 63 for name in names)
+
+
+def test_a_plan_survives_json() -> None:
+    """What an executor writes down is what it reads."""
+    planned = build_plan(job(playback={"port": 80, "command": ["x"]}, gpu={"count": 2}))
+
+    assert plan.Plan.model_validate_json(planned.model_dump_json()) == planned
+
+
+def test_the_application_s_words_come_last_and_unchanged() -> None:
+    """Stand-ins are replaced in the wrapper's words only; `{run}` is left for the launcher."""
+    app = {"command": ["./app"], "args": ["{run}", "{launcher}", "a b"], "workingDir": "/app"}
+
+    words = launcher_words(build_plan(job(app=app)), PLACES)
+
+    separator = words.index("--")
+    count = int(words[separator - 1])
+    wrapper, own = words[separator + 1 :][:count], words[separator + 1 :][count:]
+    assert own == ["./app", "{run}", "{launcher}", "a b"]
+    assert wrapper[0] == "/opt/py/bin/py-spy"
+    assert wrapper[-4:] == ["/opt/launch", "--record", "{run}/.app.json", "--"]
+    assert "{run}/pyspy/profile.folded" in wrapper
+    assert words[words.index("--chdir") + 1] == "/app"
+
+
+def test_limits_and_stop_steps_reach_the_launcher() -> None:
+    """What the spec says of time is on the launcher's command line."""
+    planned = build_plan(
+        job(timeoutSeconds=7, gracePeriodSeconds=3, onTimeout="Stop", warmups=2, repetitions=4)
+    )
+    words = launcher_words(planned, PLACES)
+    said = dict(itertools.pairwise(words))
+
+    assert (said["--timeout"], said["--grace"], said["--on-timeout"]) == ("7", "3", "stop")
+    assert (said["--warmups"], said["--repetitions"]) == ("2", "4")
+    assert said["--stop"] == "INT:tool:exit:5"
+    assert planned.longest_seconds >= 6 * (7 + 5 + 3)
+
+
+def test_options_are_checked_with_their_path() -> None:
+    """A collector's bad options are the spec's problems; all of them are told at once."""
+    collectors = [{"name": "pyspy", "options": {"rat": 5, "gil": "yes"}}, {"name": "tua"}]
+
+    with pytest.raises(SpecError) as caught:
+        build_plan(job(collectors=collectors))
+
+    told = str(caught.value)
+    assert "spec.collectors[0].options.rat: is not a known field; did you mean 'rate'?" in told
+    assert "spec.collectors[0].options.gil" in told
+    assert 'spec.collectors[1].name: "tua" must be one of pyspy, tau' in told
+
+
+def test_collectors_that_need_the_same_thing_clash(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are refused with the thing and both names."""
+    for name in ("pyspy", "tau"):
+        one: Collector = registry.load("collectors", name)
+        monkeypatch.setattr(type(one), "clashes", lambda self, options: frozenset({"cupti"}))
+
+    with pytest.raises(CollectorsClashError, match="pyspy and tau both need cupti"):
+        build_plan(job(collectors=[{"name": "pyspy"}, {"name": "tau"}]))
+
+
+def test_the_collector_of_a_plan_has_its_options() -> None:
+    """Options go through the plan and come back as the collector's own model."""
+    planned = build_plan(job(collectors=[{"name": "pyspy", "options": {"rate": 333}}]))
+
+    collector, options = plan.collector_of(planned.collectors[0])
+
+    assert collector.name == "pyspy"
+    assert options.model_dump()["rate"] == 333
