@@ -1,0 +1,249 @@
+"""Drives a job where no operator does: plan, start, wait, collect, publish, tell.
+
+One loop for every executor of one machine. What it decides is `next_status`'s to decide; what it
+keeps between two of its lives is the executor's.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from profiling_operator import plan, store, toolchains, uploader
+from profiling_operator.errors import (
+    ExecutorError,
+    PreflightError,
+    Problem,
+    ProfilingError,
+    Reason,
+    SpecError,
+    StoreError,
+)
+from profiling_operator.executors import Executor, Observation, State
+from profiling_operator.settings import Settings
+from profiling_operator.spec import ProfilingJob
+from profiling_operator.status import (
+    AttemptStatus,
+    Collected,
+    Facts,
+    Phase,
+    Status,
+    fit,
+    next_status,
+)
+
+TICK_SECONDS = 0.5
+HUNG_SECONDS = 60.0
+ENDED = {State.ENDED, State.LOST}
+RETRIED = {Reason.APP_FAILED, Reason.APP_KILLED, Reason.APP_OOM_KILLED}
+
+Tell = Callable[[Status], None]
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a job is driven with."""
+
+    job: ProfilingJob
+    folder: str
+    """Folder of the job's file."""
+    executor: Executor
+    store: store.FileStore
+    settings: Settings
+    tell: Tell
+    """Called with each status that differs from the one before."""
+    cancelled: threading.Event
+
+
+def run_job(given: Given) -> Status:
+    """Run a job to its end and publish its results; returns the final status.
+
+    Raises SpecError before anything is started. Whatever happens, nothing keeps running.
+    """
+    plan.build_plan(given.job, folder=given.folder)  # a bad spec is no failed job
+    number, status = _first_attempt(given), Status()
+    while True:
+        driven = _Attempt(given, number, status)
+        status = driven.run()
+        if not driven.to_be_retried:
+            return status
+        number += 1
+
+
+def left_behind(given: Given) -> list[str]:
+    """Attempts of this job that an earlier `profjob` started and did not see to its end."""
+    there = set(given.executor.attempts())
+    return [name for name in _attempt_names(given) if name in there]
+
+
+def _first_attempt(given: Given) -> int:
+    """1, or the number of the last attempt that was left behind."""
+    there = left_behind(given)
+    return _attempt_names(given).index(there[-1]) + 1 if there else 1
+
+
+def _attempt_names(given: Given) -> list[str]:
+    """The names that the job's attempts have or will have."""
+    count = 1 + given.job.spec.retries.app
+    return [_planned(given, number).name for number in range(1, count + 1)]
+
+
+def _planned(given: Given, number: int) -> plan.Plan:
+    return plan.build_plan(given.job, number, given.folder)
+
+
+class _Attempt:
+    """One attempt on its way."""
+
+    def __init__(self, given: Given, number: int, status: Status) -> None:
+        self._given = given
+        self._status = status
+        self._planned = _planned(given, number)
+        self._record = AttemptStatus(number=number, job_name=self._planned.name)
+        self.to_be_retried = False
+
+    def run(self) -> Status:
+        """To the end: the final status, or that of before where a retry is due."""
+        executor, name = self._given.executor, self._planned.name
+        lost = False
+        try:
+            self._refuse_impossible()
+            executor.start(self._planned)
+            seen = self._wait()
+            if self._retry_is_due(seen):
+                self._note_retry(seen)
+            else:
+                lost = bool(self._conclude(seen).lost)
+        except SpecError:
+            raise
+        except ProfilingError as error:
+            self._publish_error(error)
+        finally:
+            if not lost:  # the workspace is the only copy then
+                executor.remove(name)
+        return self._status
+
+    def _refuse_impossible(self) -> None:
+        """Raises what makes starting pointless, before anything has started."""
+        problems = list(self._given.executor.check(self._planned))
+        if self._given.job.spec.suspend:
+            problems.append(Problem("spec.suspend", "there is nobody here to resume the job"))
+        if problems:
+            raise SpecError(problems)
+        facts = toolchains.facts_here()
+        for one in self._planned.collectors:
+            collector, options = plan.collector_of(one)
+            for finding in collector.preflight(facts, options):
+                raise PreflightError(finding.reason, f"{one.name}: {finding.message}")
+        if self._given.job.spec.cancel:
+            raise PreflightError(Reason.CANCELLED, "spec.cancel is true")
+
+    def _wait(self) -> Observation:
+        """Until the attempt has ended; a launcher that hangs is given up."""
+        executor, name = self._given.executor, self._planned.name
+        deadline = time.monotonic() + self._planned.longest_seconds + HUNG_SECONDS
+        stopped = False
+        while True:
+            seen = executor.observe(name)
+            self._now(Facts(now(), observation=seen, attempt=self._described(seen)))
+            if seen.state in ENDED:
+                return seen
+            if self._given.cancelled.is_set() and not stopped:
+                executor.stop(name, Reason.CANCELLED, "cancelled")
+                stopped = True
+            if time.monotonic() > deadline:
+                raise ExecutorError(f"attempt {name} did not end within its longest time")
+            executor.wait(name, TICK_SECONDS)
+
+    def _described(self, seen: Observation) -> AttemptStatus:
+        started = seen.started.started_at if seen.started else ""
+        return self._record.model_copy(
+            update={"node_name": seen.node, "device": seen.device, "started_at": started}
+        )
+
+    def _retry_is_due(self, seen: Observation) -> bool:
+        """Whether the application failed, and the job's budget allows another attempt."""
+        failed = seen.reason or (seen.exit.reason if seen.exit else "")
+        left = self._record.number <= self._given.job.spec.retries.app
+        return failed in RETRIED and left and not self._given.cancelled.is_set()
+
+    def _note_retry(self, seen: Observation) -> None:
+        """Keep the failed attempt in the status; its files go."""
+        outcome = seen.exit.reason if seen.exit else ""
+        ended = {"outcome": outcome, "finished_at": now()}
+        failed = self._described(seen).model_copy(update=ended)
+        self.to_be_retried = True
+        earlier = self._status.attempts[: self._record.number - 1]
+        self._tell(Status(phase=Phase.PENDING, attempts=(*earlier, failed)))
+
+    def _conclude(self, seen: Observation) -> Collected:
+        """Collect, publish, tell."""
+        facts = Facts(now(), observation=seen, attempt=self._described(seen))
+        try:
+            with self._given.store.staged() as folder:
+                collected = self._collect(seen, folder)
+                final = next_status(self._status, _with(facts, collected))
+                write_status(folder, self._given.job, final)
+        except (StoreError, OSError) as error:
+            where = f"{error}; the files are still in the workspace"
+            collected = Collected((), None, lost=where)
+            final = next_status(self._status, _with(facts, collected))
+        self._tell(final)
+        return collected
+
+    def _collect(self, seen: Observation, folder: Path) -> Collected:
+        planned = self._planned
+        with self._given.executor.workspace(planned.name) as root:
+            collected = uploader.collect(root, planned, seen, folder, self._given.settings)
+        if collected.results is None:
+            return collected
+        results = collected.results.model_copy(update={"url": self._given.store.url})
+        return Collected(collected.outcomes, results, collected.headline)
+
+    def _publish_error(self, error: ProfilingError) -> None:
+        """A job that could not run: its status replaces an earlier result all the same."""
+        facts = Facts(now(), attempt=self._record, error=(error.reason, str(error)))
+        final = next_status(self._status, facts)
+        with self._given.store.staged() as folder:
+            write_status(folder, self._given.job, final)
+        self._tell(final)
+
+    def _now(self, facts: Facts) -> None:
+        self._tell(next_status(self._status, facts))
+
+    def _tell(self, status: Status) -> None:
+        if status != self._status:
+            self._status = status
+            self._given.tell(status)
+
+
+def _with(facts: Facts, collected: Collected) -> Facts:
+    return Facts(
+        facts.now,
+        facts.generation,
+        attempt=facts.attempt,
+        observation=facts.observation,
+        collected=collected,
+    )
+
+
+def now() -> str:
+    """UTC, RFC 3339 without a fraction, as metav1.Time."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def resource(job: ProfilingJob, status: Status) -> dict[str, object]:
+    """The resource with its status, as `kubectl get -o json` would show it."""
+    body = job.model_dump(mode="json", exclude_none=True, exclude={"status"})
+    return {**body, "status": fit(status)}
+
+
+def write_status(folder: Path, job: ProfilingJob, status: Status) -> None:
+    """Write the resource with its status beside the results."""
+    text = json.dumps(resource(job, status), indent=2, ensure_ascii=False)
+    store.write_whole(folder / store.STATUS_FILE, f"{text}\n")

@@ -1,0 +1,219 @@
+"""From an ended attempt's workspace to its result folder: converts, adds up, copies, lists."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from profiling_operator import artifacts, entries, plan, store, workspace
+from profiling_operator.collectors import Capture, FileNote
+from profiling_operator.convert import Circumstances, Conversion, Converted
+from profiling_operator.errors import ArtifactError
+from profiling_operator.executors import Observation
+from profiling_operator.settings import Settings
+from profiling_operator.status import (
+    SUMMARY_LIMIT,
+    Collected,
+    CollectorOutcome,
+    Measure,
+    Results,
+)
+from profiling_operator.workspace import RunRecord
+
+ENTRIES_FILE = "entries.jsonl.gz"
+LOG_TAIL = 4096
+ACCOUNTED_LIMIT = 10_000
+
+
+@dataclass(frozen=True)
+class Converting:
+    """One run of one collector, converted."""
+
+    record: RunRecord
+    collector: str
+    converted: Converted
+
+
+def collect(
+    root: Path, planned: plan.Plan, seen: Observation, folder: Path, settings: Settings
+) -> Collected:
+    """Fill an empty folder with the results of an attempt, and say what they are.
+
+    Raises OSError when the folder cannot be written; bad artifacts never raise.
+    """
+    scanned = artifacts.scan(root)
+    with entries.create(folder / ENTRIES_FILE) as writer:
+        conversion = Conversion(writer)
+        done = [
+            Converting(
+                record, one.name, _convert(conversion, scanned, planned, record, one, settings)
+            )
+            for record in seen.runs
+            for one in planned.collectors
+        ]
+        count = writer.count
+    _copy_logs(scanned, seen.runs, folder)
+    if planned.output.raw:
+        _copy_raw(scanned, folder)
+    measured = list(conversion.summary.measures(seen.runs))
+    headline = conversion.summary.headline(sum(not record.warmup for record in seen.runs))
+    conversion.stacks.write_folded(folder / "folded.txt")
+    conversion.stacks.write_speedscope(folder / "speedscope.json", planned.key)
+    _write_json(folder / "summary.json", {
+        "job": planned.key,
+        "series": planned.series,
+        "headline": headline,
+        "entries": {"total": count, "kinds": dict(conversion.summary.kinds)},
+        "measures": [one.as_json() for one in measured],
+        "top": [
+            {"name": name, "nanoseconds": time, "share": share}
+            for name, time, share in conversion.summary.top(SUMMARY_LIMIT)
+        ],
+        "stacksLeftOut": conversion.stacks.left_out,
+    })  # fmt: skip
+    _write_json(folder / "metadata.json", _metadata(planned, seen, done, scanned))
+    results = Results(
+        files=store.listing(folder, {ENTRIES_FILE: count}),
+        summary=tuple(
+            Measure(measure=one.measure, unit=one.unit, values=one.values,
+                    median=one.as_json()["median"])
+            for one in measured[:SUMMARY_LIMIT]
+        ),
+        truncated=len(measured) > SUMMARY_LIMIT,
+    )  # fmt: skip
+    return Collected(_outcomes(seen.runs, done), results, headline)
+
+
+def _convert(
+    conversion: Conversion,
+    scanned: artifacts.Scan,
+    planned: plan.Plan,
+    record: RunRecord,
+    one: plan.PlannedCollector,
+    settings: Settings,
+) -> Converted:
+    collector, options = plan.collector_of(one)
+    folder = workspace.run_folder(record.index)
+    capture = Capture(
+        artifacts=scanned.below(f"{folder}/{one.name}"),
+        options=options,
+        started=entries.epoch_nanoseconds(record.started_at),
+        job=planned.key,
+        run=record.index,
+        personal=settings.keep_personal,
+    )
+    around = Circumstances(
+        log_tail=_log_tail(scanned, folder),
+        tool_exit_code=record.tool_exit_code,
+        gpus=planned.gpu.count if planned.gpu else 0,
+    )
+    return conversion.take(collector, capture, around, counts=not record.warmup)
+
+
+def _outcomes(
+    records: Sequence[RunRecord], done: Sequence[Converting]
+) -> tuple[tuple[CollectorOutcome, ...], ...]:
+    return tuple(tuple(_outcome(one) for one in done if one.record is record) for record in records)
+
+
+def _outcome(one: Converting) -> CollectorOutcome:
+    verdict = one.converted.verdict
+    exit_code = one.record.tool_exit_code
+    return CollectorOutcome(
+        name=one.collector,
+        exit_code=one.record.exit_code if exit_code is None else exit_code,
+        usable=verdict.usable,
+        entries=one.converted.entries,
+        reason="" if verdict.usable else verdict.reason.value,
+        message=verdict.message,
+    )
+
+
+def _log_tail(scanned: artifacts.Scan, folder: str) -> str:
+    """The last words of a run's log."""
+    for log in (one for one in scanned.artifacts if one.path == f"{folder}/{workspace.LOG}"):
+        with suppress(ArtifactError), log.open() as stream:
+            stream.seek(max(0, log.size - LOG_TAIL))
+            return stream.read(LOG_TAIL).decode("utf-8", "replace")
+    return ""
+
+
+def _copy_logs(scanned: artifacts.Scan, records: Sequence[RunRecord], folder: Path) -> None:
+    wanted = {f"{workspace.run_folder(record.index)}/{workspace.LOG}" for record in records}
+    for one in scanned.artifacts:
+        if one.path in wanted:
+            _copy(one, folder / one.path)
+
+
+def _copy_raw(scanned: artifacts.Scan, folder: Path) -> None:
+    """The collectors' own files, below `raw/`; the protocol's files and logs are not among them."""
+    for one in scanned.artifacts:
+        if not one.path.startswith(f"{workspace.CONTROL}/") and one.path.count("/") > 1:
+            _copy(one, folder / "raw" / one.path)
+
+
+def _copy(one: artifacts.Artifact, target: Path) -> None:
+    """Copy a file that may be hostile; one that turns out bad is not half there."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with one.open() as source, target.open("wb") as copy:
+            shutil.copyfileobj(source, copy)
+    except ArtifactError:
+        target.unlink(missing_ok=True)
+
+
+def _metadata(
+    planned: plan.Plan, seen: Observation, done: Sequence[Converting], scanned: artifacts.Scan
+) -> dict[str, Any]:
+    """What ran where, and what became of every file."""
+    return {
+        "job": planned.key,
+        "series": planned.series,
+        "uid": planned.uid,
+        "attempt": planned.attempt,
+        "node": seen.node,
+        "device": seen.device,
+        "collectors": [{"name": one.name, "options": one.options} for one in planned.collectors],
+        "tools": [
+            {"run": one.record.index, "collector": one.collector, **one.converted.metadata}
+            for one in done
+            if one.converted.metadata
+        ],
+        "files": [_accounted(one, note) for one in done for note in one.converted.notes][
+            :ACCOUNTED_LIMIT
+        ],
+        "refused": [
+            {"path": one.path, "reason": one.reason}
+            for one in scanned.refused
+            if not one.path.startswith(workspace.CONTROL)
+        ][:ACCOUNTED_LIMIT],
+        "fates": _fates(done),
+    }
+
+
+def _accounted(one: Converting, note: FileNote) -> dict[str, Any]:
+    told: dict[str, Any] = {"run": one.record.index, "path": note.path}
+    if note.fate:
+        told["fate"] = note.fate.value
+    if note.line:
+        told["line"] = note.line
+    if note.message:
+        told["message"] = note.message
+    return told
+
+
+def _fates(done: Sequence[Converting]) -> dict[str, int]:
+    fates = Counter(
+        note.fate.value for one in done for note in one.converted.notes if note.fate is not None
+    )
+    return dict(fates)
+
+
+def _write_json(path: Path, body: dict[str, Any]) -> None:
+    store.write_whole(path, f"{json.dumps(body, indent=2, ensure_ascii=False)}\n")

@@ -1,0 +1,141 @@
+"""The numbers worth reading first."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from profiling_operator import summary
+from profiling_operator.entries import Entry, Kind
+from profiling_operator.workspace import Origin, RunRecord
+
+TIME = "2026-11-23T10:00:00.000000000Z"
+
+
+def entry(name: str, **more: Any) -> Entry:
+    """A timer's entry, unless told otherwise."""
+    given = {"kind": Kind.TIMER, "additive": True, "metric": "TIME", "unit": "ns", "run": 0}
+    return Entry(time=TIME, job="ci/x", collector="c", name=name, **{**given, **more})
+
+
+def record(index: int, **more: Any) -> RunRecord:
+    """A run of one second."""
+    given: dict[str, Any] = {
+        "warmup": False, "started_monotonic_ns": 0, "finished_monotonic_ns": 10**9,
+        "user_seconds": 0.5, "peak_memory_bytes": 1 << 20,
+    }  # fmt: skip
+    return RunRecord(
+        index=index, reason="Completed", origin=Origin.APP, started_at=TIME, finished_at=TIME,
+        **{**given, **more},
+    )  # fmt: skip
+
+
+def of(*entries: Entry) -> summary.Summary:
+    """A summary of entries."""
+    found = summary.Summary()
+    for one in entries:
+        found.add(one)
+    return found
+
+
+def values(found: summary.Summary, *records: RunRecord) -> dict[str, tuple[float, ...]]:
+    """The measures by name."""
+    return {one.measure: one.values for one in found.measures(records)}
+
+
+def test_values_are_summed_over_threads_by_run() -> None:
+    """Each measured repetition has one value; threads are added up; warm-ups do not count."""
+    found = of(
+        entry("hot", run=1, thread=0, inclusive=30, exclusive=20),
+        entry("hot", run=1, thread=1, inclusive=5, exclusive=5),
+        entry("hot", run=2, thread=0, inclusive=50, exclusive=40),
+    )
+
+    measured = values(found, record(0, warmup=True), record(1), record(2))
+
+    assert measured["timer:hot/inclusive"] == (35, 50)
+    assert measured["timer:hot/exclusive"] == (25, 40)
+    assert measured["app/duration"] == (10**9, 10**9)
+    assert measured["app/cpu"] == (500_000_000, 500_000_000)
+    assert measured["app/peakMemory"] == (1 << 20, 1 << 20)
+
+
+def test_what_repeats_other_entries_is_not_added() -> None:
+    """Call paths count the same time again."""
+    found = of(
+        entry("hot", exclusive=10, inclusive=10),
+        entry("hot", exclusive=10, inclusive=10, additive=False, path=("main", "hot")),
+    )
+
+    assert values(found, record(0))["timer:hot/exclusive"] == (10,)
+
+
+def test_a_second_metric_is_not_mixed_with_time() -> None:
+    """Only the first metric of a collector that measures time is told."""
+    found = of(
+        entry("hot", exclusive=10, inclusive=10),
+        entry("hot", exclusive=7, inclusive=7, metric="CPU_TIME"),
+        entry("hot", exclusive=10**6, inclusive=10**6, metric="PAPI_TOT_CYC", unit="1"),
+    )
+
+    assert values(found, record(0))["timer:hot/exclusive"] == (10,)
+
+
+def test_counters_keep_their_unit() -> None:
+    """A user event's total is a measure of its own."""
+    found = of(entry("Message size", kind=Kind.COUNTER, value=4096, unit="By"))
+
+    told = {one.measure: (one.unit, one.values) for one in found.measures([record(0)])}
+
+    assert told["counter:Message size/value"] == ("By", (4096,))
+
+
+def test_the_headline_names_what_took_most() -> None:
+    """Name, share and total; without any time it is empty."""
+    found = of(entry("hot", exclusive=8_100_000_000), entry("main", exclusive=1_900_000_000))
+
+    assert found.headline(1) == "hot 81 % of 10 s"
+    assert found.headline(2) == "hot 81 % of 5 s"
+    assert summary.Summary().headline(1) == ""
+
+
+def test_samples_are_told_where_timers_tell_nothing() -> None:
+    """Under a sampling TAU the only timer is a root; the flat samples name the function."""
+    found = of(
+        entry(".TAU application", exclusive=100, inclusive=100),
+        entry("hot", kind=Kind.SAMPLE, additive=False, exclusive=90),
+        entry("cold", kind=Kind.SAMPLE, additive=False, exclusive=5),
+    )
+
+    assert found.headline(1).startswith("hot 95 %")
+    assert values(found, record(0))["sample:hot/exclusive"] == (90,)
+
+
+def test_names_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Past the limit the smallest are given up, and it says so; the largest are exact."""
+    monkeypatch.setattr(summary, "NAMES_LIMIT", 100)
+    monkeypatch.setattr(summary, "KEPT_NAMES", 50)
+    sums = summary.Sums()
+    for number in range(1000):
+        sums.add("hot", 0, 1000)
+        sums.add(f"name {number}", 0, 1)
+
+    assert len(sums.by_name) <= 100
+    assert sums.truncated
+    assert sums.total("hot") == 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("nanoseconds", "text"), [(12_430_000_000, "12.4 s"), (310_000_000, "310 ms"), (0, "0 ms")]
+)
+def test_times_are_written_for_people(nanoseconds: int, text: str) -> None:
+    """Three digits are enough."""
+    assert summary.seconds(nanoseconds) == text
+
+
+def test_statistics_are_over_the_values() -> None:
+    """Median, extremes and mean."""
+    told = summary.Measured("m", "ns", (1.0, 9.0, 2.0)).as_json()
+
+    assert (told["median"], told["min"], told["max"], told["mean"]) == (2.0, 1.0, 9.0, 4.0)
