@@ -1,0 +1,73 @@
+"""What people see: progress and errors on stderr, data on stdout."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn
+
+import typer
+import yaml
+from rich.console import Console
+
+from profiling_operator import spec
+from profiling_operator.cli.exits import Exit
+from profiling_operator.errors import ProfilingError, SpecError
+
+STDIN = "-"
+
+
+def stderr(quiet: bool = False) -> Console:
+    """Progress: with colours on a terminal, plain lines elsewhere; NO_COLOR is obeyed."""
+    return Console(stderr=True, quiet=quiet, highlight=False, soft_wrap=True)
+
+
+def stdout() -> Console:
+    """Data for people."""
+    return Console(highlight=False, soft_wrap=True)
+
+
+def fail(message: str, code: Exit) -> NoReturn:
+    """Say what is wrong and leave."""
+    for line in message.splitlines():
+        typer.echo(f"profjob: {line}", err=True)
+    raise typer.Exit(code)
+
+
+@contextmanager
+def reporting() -> Iterator[None]:
+    """Turn our errors into a message and an exit code; others are bugs and keep their traceback."""
+    try:
+        yield
+    except SpecError as error:
+        fail(str(error), Exit.USAGE)
+    except ProfilingError as error:
+        fail(f"{error.reason}: {error}", Exit.JOB_FAILED)
+
+
+def read_job(file: str) -> spec.ProfilingJob:
+    """The job in a file, or on standard input for `-`. Leaves with exit code 2 when it is bad."""
+    try:
+        text = sys.stdin.read() if file == STDIN else Path(file).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        fail(f"{file}: {getattr(error, 'strerror', None) or error}", Exit.USAGE)
+    try:
+        return spec.read(text)
+    except SpecError as error:
+        fail("\n".join(f"{file}: {problem}" for problem in error.problems), error_code(error))
+
+
+def error_code(error: ProfilingError) -> Exit:
+    """The exit code of an error that kept a command from doing its work."""
+    return Exit.USAGE if isinstance(error, SpecError) else Exit.JOB_FAILED
+
+
+def print_data(body: Any, form: str) -> None:
+    """Data for programs, as JSON or YAML."""
+    if form == "yaml":
+        typer.echo(yaml.safe_dump(body, sort_keys=False, allow_unicode=True), nl=False)
+    else:
+        typer.echo(json.dumps(body, indent=2, ensure_ascii=False))

@@ -1,0 +1,58 @@
+"""Progress of a job on stderr: a live line on a terminal, one line per change elsewhere."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.status import Status as Spinner
+
+from profiling_operator.spec import ProfilingJob
+from profiling_operator.status import ConditionType, Phase, Status
+
+FINAL = {Phase.SUCCEEDED, Phase.FAILED, Phase.CANCELLED}
+
+
+class Progress:
+    """Called with each new status."""
+
+    def __init__(self, stderr: Console, job: ProfilingJob) -> None:
+        """Show the progress of a job."""
+        self._stderr = stderr
+        self._job = job
+        self._said = ""
+        self._spinner: Spinner | None = None
+
+    def __call__(self, status: Status) -> None:
+        """Show a status, if it reads differently from the one before."""
+        line = f"{self._job.key}: {describe(status, self._job)}"
+        if line == self._said:
+            return
+        self._said = line
+        if status.phase in FINAL:
+            self._stop()
+        elif self._stderr.is_terminal:
+            self._show(line)
+            return
+        self._stderr.print(line, markup=False)
+
+    def _show(self, line: str) -> None:
+        if self._spinner is None:
+            self._spinner = self._stderr.status(line)
+            self._spinner.start()
+        self._spinner.update(line)
+
+    def _stop(self) -> None:
+        if self._spinner is not None:
+            self._spinner.stop()
+            self._spinner = None
+
+
+def describe(status: Status, job: ProfilingJob) -> str:
+    """A status in a few words."""
+    if status.phase is Phase.RUNNING:
+        total = job.spec.warmups + job.spec.repetitions
+        return f"Running, run {min(len(status.runs) + 1, total)} of {total}"
+    if status.phase not in FINAL:
+        return status.phase.value
+    finished = status.condition(ConditionType.FINISHED)
+    said = [finished.reason, finished.message] if finished else []
+    return ", ".join(dict.fromkeys(filter(None, [status.phase.value, *said])))

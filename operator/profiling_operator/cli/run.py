@@ -1,0 +1,149 @@
+"""`profjob run`: a job from start to end, where no operator is."""
+
+from __future__ import annotations
+
+import hashlib
+import signal
+import threading
+from enum import StrEnum
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, cast
+
+import typer
+from rich.console import Console
+
+from profiling_operator import attempt, metrics, registry, settings, spec, store
+from profiling_operator.cli import console, exits
+from profiling_operator.cli.progress import Progress
+from profiling_operator.cli.report import print_result
+from profiling_operator.errors import Problem, SpecError
+from profiling_operator.executors import Executor
+from profiling_operator.status import Status
+
+DEFAULT_RESULTS = Path("profiling_output")
+
+
+class Form(StrEnum):
+    """Forms of output."""
+
+    TEXT = "text"
+    WIDE = "wide"
+    JSON = "json"
+    YAML = "yaml"
+    NAME = "name"
+
+
+JobFile = Annotated[str, typer.Argument(metavar="JOB.YAML", help="The job; `-` for stdin.")]
+
+
+def run(
+    file: JobFile,
+    executor: Annotated[
+        str, typer.Option("--executor", "-e", help="Where it runs: see `profjob doctor`.")
+    ] = "process",
+    results: Annotated[
+        Path, typer.Option("--results", "-d", help="The result folder; replaced as a whole.")
+    ] = DEFAULT_RESULTS,
+    output: Annotated[Form, typer.Option("--output", "-o", help="What stdout gets.")] = Form.TEXT,
+    metrics_textfile: Annotated[
+        Path | None,
+        typer.Option(help="Write Prometheus metrics for node_exporter to this file (.prom)."),
+    ] = None,
+    restart: Annotated[
+        bool, typer.Option(help="Do not go on with an attempt that an earlier `run` left behind.")
+    ] = False,
+    raw: Annotated[
+        bool | None, typer.Option("--raw/--no-raw", help="Overrides output.raw of the job.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+) -> None:
+    """Run a job and leave its result folder.
+
+    Ctrl-C cancels it, keeps what was measured and leaves no process behind.
+    """
+    job = _completed(console.read_job(file), file, results, raw)
+    stderr = console.stderr(quiet)
+    with console.reporting():
+        given = attempt.Given(
+            job=job,
+            folder=folder_of(file),
+            executor=_executor(executor),
+            store=store.FileStore(results),
+            settings=settings.load(),
+            tell=Progress(stderr, job),
+            cancelled=_cancelled_by_signals(stderr),
+        )
+        _leftovers(given, restart, stderr)
+        status = attempt.run_job(given)
+    _finish(job, status, metrics_textfile)
+    print_result(job, status, output.value, results)
+    raise typer.Exit(exits.of(status))
+
+
+def _completed(
+    job: spec.ProfilingJob, file: str, results: Path, raw: bool | None
+) -> spec.ProfilingJob:
+    """The job with a uid, which an API server would have given it.
+
+    The same file run again into the same folder is the same job, so that a killed `profjob run`
+    can be taken up again.
+    """
+    if raw is not None:
+        wanted = job.spec.model_copy(
+            update={"output": job.spec.output.model_copy(update={"raw": raw})}
+        )
+        job = job.model_copy(update={"spec": wanted})
+    if job.metadata.uid:
+        return job
+    what = (job.spec.model_dump_json(), job.key, folder_of(file), str(results.absolute()))
+    uid = hashlib.sha256("\0".join(what).encode()).hexdigest()[:32]
+    return job.model_copy(update={"metadata": job.metadata.model_copy(update={"uid": uid})})
+
+
+def folder_of(file: str) -> str:
+    return str(Path.cwd() if file == console.STDIN else Path(file).absolute().parent)
+
+
+def _executor(name: str) -> Executor:
+    if name not in registry.names("executors"):
+        allowed = ", ".join(registry.names("executors"))
+        raise SpecError([Problem("--executor", f'"{name}" must be one of {allowed}')])
+    return cast(Executor, registry.load("executors", name))
+
+
+def _leftovers(given: attempt.Given, restart: bool, stderr: Console) -> None:
+    """Say that an attempt is gone on with, or end it when it is not wanted."""
+    for name in attempt.left_behind(given):
+        if restart:
+            given.executor.remove(name)
+            stderr.print(f"removed attempt {name}, which an earlier run left behind")
+        else:
+            stderr.print(
+                f"going on with attempt {name}, which an earlier run left behind "
+                "(--restart starts anew)"
+            )
+
+
+def _cancelled_by_signals(stderr: Console) -> threading.Event:
+    """Set by the first INT, TERM or HUP; a second INT ends at once."""
+    cancelled = threading.Event()
+
+    def cancel(number: int, frame: FrameType | None) -> None:
+        if cancelled.is_set() and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        cancelled.set()
+        stderr.print("cancelling: the profile so far is kept; again to end at once")
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, cancel)
+    return cancelled
+
+
+def _finish(job: spec.ProfilingJob, status: Status, textfile: Path | None) -> None:
+    if textfile is None:
+        return
+    try:
+        metrics.write_textfile(textfile, job, status)
+    except OSError as error:
+        console.fail(f"--metrics-textfile: {textfile}: {error.strerror}", exits.Exit.USAGE)

@@ -1,0 +1,53 @@
+"""Runs `profjob` as a user does: as a process of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from making import Run, job_body
+
+
+@pytest.fixture
+def env(tmp_path: Path) -> dict[str, str]:
+    """An environment with settings and state of the test's own."""
+    return {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(sys.path),
+        "PROFJOB_SETTINGS": str(tmp_path / "settings.yaml"),
+        "PROFJOB_STATE_DIR": str(tmp_path / "state"),
+        "NO_COLOR": "1",
+        "COLUMNS": "200",
+    }
+
+
+@pytest.fixture
+def profjob(env: dict[str, str], tmp_path: Path) -> Run:
+    """`profjob(word, …)` in an empty folder; returns the finished process."""
+
+    def run(*words: str, **more: Any) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "profiling_operator", *words],
+            capture_output=True, text=True, cwd=tmp_path, env=env, timeout=120, check=False, **more,
+        )  # fmt: skip
+
+    return run
+
+
+@pytest.fixture
+def job_file(tmp_path: Path) -> Callable[..., str]:
+    """Writes a job and returns its file's name."""
+
+    def write(**changes: Any) -> str:
+        path = tmp_path / "job.yaml"
+        path.write_text(yaml.safe_dump(job_body(**changes)))
+        return str(path)
+
+    return write

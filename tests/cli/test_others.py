@@ -1,0 +1,69 @@
+"""The commands that only tell: render, collectors, doctor, crd, and the frame around them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import yaml
+
+from making import Run
+from profiling_operator import __version__, registry
+
+
+def test_render_prints_the_plan(profjob: Run, job_file: Callable[..., str]) -> None:
+    """Defaults are filled in and the launcher's command line is whole; nothing runs."""
+    done = profjob("render", job_file(app={"command": ["./app"], "args": ["a b"]}))
+
+    plan = yaml.safe_load(done.stdout)
+    assert done.returncode == 0
+    assert plan["collectors"][0]["options"]["rate"] == 100
+    assert plan["launch"][-2:] == ["./app", "a b"]
+    assert "{toolchain:pyspy}/bin/py-spy" in plan["launch"]
+
+
+def test_render_refuses_what_run_would(profjob: Run, job_file: Callable[..., str]) -> None:
+    """Exit code 2 and the field."""
+    done = profjob("render", job_file(collectors=[{"name": "pyspy", "options": {"rate": 0}}]))
+
+    assert done.returncode == 2
+    assert "spec.collectors[0].options.rate: 0 must be at least 1" in done.stderr
+
+
+def test_collectors_are_listed_with_their_toolchain(profjob: Run) -> None:
+    """py-spy comes with us; what is missing says how to get it."""
+    listed = {one["name"]: one for one in json.loads(profjob("collectors", "-o", "json").stdout)}
+
+    assert sorted(listed) == registry.names("collectors")
+    assert listed["pyspy"]["toolchain"]
+    assert all(one["toolchain"] or one["missing"] for one in listed.values())
+    assert "pyspy" in profjob("collectors").stdout
+
+
+def test_doctor_says_what_works(profjob: Run) -> None:
+    """The launcher and py-spy do; each line has its detail."""
+    done = profjob("doctor", "-o", "json")
+    found = {one["what"]: one for one in json.loads(done.stdout)}
+
+    assert done.returncode == 0
+    assert found["launcher"]["ok"] and found["collector pyspy"]["ok"]
+    assert all(one["detail"] for one in found.values())
+    assert "ok  launcher" in profjob("doctor").stdout
+
+
+def test_crd_is_printed(profjob: Run) -> None:
+    """As kubectl apply takes it."""
+    body = yaml.safe_load(profjob("crd").stdout)
+
+    assert body["kind"] == "CustomResourceDefinition"
+    assert body["spec"]["names"]["kind"] == "ProfilingJob"
+
+
+def test_the_version_is_printed(profjob: Run) -> None:
+    """Alone, for scripts."""
+    assert profjob("--version").stdout == f"{__version__}\n"
+
+
+def test_an_unknown_command_is_usage(profjob: Run) -> None:
+    """Exit code 2."""
+    assert profjob("rum").returncode == 2
