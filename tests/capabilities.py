@@ -41,6 +41,11 @@ def _compiles(compiler: str, *options: str) -> bool:
         return "-static" in options or subprocess.run([f"{scratch}/probe"]).returncode == 0
 
 
+def _works(*words: str) -> bool:
+    found = shutil.which(words[0])
+    return bool(found) and subprocess.run(words, capture_output=True).returncode == 0
+
+
 def _cross() -> bool:
     has_zig = importlib.util.find_spec("ziglang") is not None
     return has_zig or _compiles("aarch64-linux-gnu-gcc", "-static")
@@ -69,6 +74,14 @@ CAPABILITIES: dict[str, Capability] = {
     ),
     "qemu": Capability(
         lambda: bool(shutil.which("qemu-aarch64-static")), "apt-get install qemu-user-static"
+    ),
+    "mount": Capability(
+        lambda: _works("unshare", "--mount", "mount", "-t", "tmpfs", "tmpfs", "/mnt"),
+        "run the tests as root, where mounting is permitted",
+    ),
+    "namespaces": Capability(
+        lambda: _works("unshare", "--pid", "--fork", "--mount-proc", "true"),
+        "run the tests as root, where namespaces are permitted",
     ),
     "root": Capability(lambda: os.geteuid() == 0, "run the tests as root"),
     "shared": Capability(

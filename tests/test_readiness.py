@@ -26,7 +26,7 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(200 if good else 503 if self.path == "/ready" else 404)
         self.end_headers()
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         """Say nothing."""
 
 

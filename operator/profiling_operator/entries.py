@@ -17,7 +17,7 @@ import msgspec
 
 NANOSECONDS = 10**9
 SCHEMA_ID = "https://profiling.dev/schemas/entry-v1alpha1.json"
-COMPRESSION = 4  # 2.5 times faster than gzip's default for 3 % more bytes of JSON lines
+COMPRESSION = 3  # as small as 4 on profiles, in three quarters of the time
 BUFFER = 1 << 18
 RFC3339 = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8})(?:\.([0-9]{1,9}))?Z")
 

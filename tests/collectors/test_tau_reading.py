@@ -21,7 +21,7 @@ SHARED = Path(__file__).parents[3] / "shared/data/tau"
 STARTED = 1_700_000_000_000_000_000
 TAU = tau.COLLECTOR
 
-needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason="needs ../shared/data")
+needs_shared = pytest.mark.needs("shared")
 
 
 class Read:
