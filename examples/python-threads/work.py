@@ -35,9 +35,9 @@ def squeeze(size: int) -> int:
 def work(rounds: Iterable[int]) -> None:
     """What each thread does."""
     for _ in rounds:
-        hot(100_000)
+        hot(150_000)
         parse(150)
-        squeeze(40)
+        squeeze(8)
 
 
 def main() -> None:
