@@ -180,7 +180,7 @@ def evidence(
         (evidence("", names=1, sample=9), Reason.COMPLETED),
         (evidence("only TAU's own timers", names=3, counter=1), Reason.COMPLETED),
         (evidence("truncated: 1 of 2 timers", names=5), Reason.COMPLETED),
-        (evidence(entries=0), Reason.OUTPUT_MISSING),
+        (evidence(entries=0), Reason.NOTHING_MEASURED),
         (evidence("odd", entries=0, fate=Fate.REFUSED), Reason.OUTPUT_UNREADABLE),
         (evidence("truncated: it is empty", entries=0, fate=Fate.REFUSED), Reason.OUTPUT_TRUNCATED),
         (evidence("truncated: 1 of 9 timers", names=1), Reason.OUTPUT_TRUNCATED),

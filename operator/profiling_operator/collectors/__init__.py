@@ -207,7 +207,7 @@ def judge_common(evidence: Evidence) -> Verdict | None:
     if evidence.entries:
         return None
     if not evidence.notes:
-        return Verdict(False, Reason.OUTPUT_MISSING, "the collector left no file")
+        return Verdict(False, Reason.NOTHING_MEASURED, "the tool left no file")
     if refused and not converted:
         first = refused[0]
         where = f"{first.path}, line {first.line}" if first.line else first.path

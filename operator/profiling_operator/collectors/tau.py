@@ -146,12 +146,18 @@ class Tau:
         more = evidence.kinds.get(Kind.SAMPLE, 0) + evidence.kinds.get(Kind.COUNTER, 0)
         if not common and (more or not (nothing or evidence.names <= 1)):
             return Verdict(True)
-        if truncated and (not common or common.reason is not Reason.OUTPUT_MISSING):
+        if truncated:
             message = f"{truncated[0].path}: {truncated[0].message}"
             return Verdict(False, Reason.OUTPUT_TRUNCATED, message)
+        if not evidence.notes:
+            return Verdict(False, Reason.NOTHING_MEASURED, NO_FILE)
         return common or Verdict(False, Reason.NOTHING_MEASURED, NOTHING_MEASURED)
 
 
+NO_FILE = (
+    "the tool left no file: TAU's library must be loaded into the program itself, so it measures "
+    "neither static programs nor one that a wrapper script starts anew without it"
+)
 NOTHING_MEASURED = (
     "only the root timer: the program is not instrumented; set sampling: true, or, where it is, "
     "give it more time than one sampling period"
