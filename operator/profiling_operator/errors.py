@@ -78,7 +78,7 @@ MEANING: dict[Reason, str] = {
     Reason.NOTHING_MEASURED: "the collector ran, and its profile holds nothing",
     Reason.NO_GPU_DATA: "a GPU was asked for, and nothing of it was measured",
     Reason.COUNTERS_NOT_PERMITTED: "the kernel or the driver does not permit the counters",
-    Reason.OUTPUT_MISSING: "there is no output to read: no measured run ended, or its folder is gone",
+    Reason.OUTPUT_MISSING: "no measured run ended, or its folder is gone: there is nothing to read",
     Reason.OUTPUT_TRUNCATED: "the collector's files end in the middle",
     Reason.OUTPUT_TOO_LARGE: "the output grew beyond output.sizeLimit",
     Reason.OUTPUT_UNREADABLE: "no file of the collector could be read",
