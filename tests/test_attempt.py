@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -98,7 +98,7 @@ class World:
     """A job's surroundings."""
 
     tmp_path: Path
-    cancelled: threading.Event = field(default_factory=threading.Event)
+    cancel: attempt.Cancel = field(default_factory=attempt.Cancel)
     told: list[Status] = field(default_factory=list)
 
     def executor(self, *scripts: list[Observation], **more: Any) -> Scripted:
@@ -115,7 +115,7 @@ class World:
         return attempt.Given(
             job=job(uid="u", **changes), folder="", executor=typed,
             store=store.FileStore(self.tmp_path / "results"), settings=Settings(),
-            tell=self.told.append, cancelled=self.cancelled,
+            tell=self.told.append, cancel=self.cancel,
         )  # fmt: skip
 
     def run(self, executor: Scripted, **changes: Any) -> Status:
@@ -202,14 +202,45 @@ def test_nothing_measured_is_a_failed_job(world: World) -> None:
 
 def test_a_cancelled_job_is_stopped_and_keeps_its_profile(world: World) -> None:
     """The application is asked to stop once; what was measured is published."""
-    world.cancelled.set()
     executor = world.executor([Observation(State.RUNNING)])
 
-    status = world.run(executor)
+    def tell(status: Status) -> None:
+        if status.phase is Phase.RUNNING:
+            world.cancel.request()
+
+    status = attempt.run_job(dataclasses.replace(world.given(executor), tell=tell))
 
     assert (status.phase, status.reason) == (Phase.CANCELLED, "Cancelled")
     assert executor.stopped == [(Reason.CANCELLED, "cancelled")]
     assert status.results is not None
+
+
+def test_a_cancel_does_not_wait_for_the_start(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A playback server that is slow to get ready is not waited for; nothing stays."""
+
+    def slow(self: Scripted, plan: Plan) -> str:
+        self.started.append(plan.name)
+        world.cancel.request()
+        raise AssertionError("not interrupted")
+
+    monkeypatch.setattr(Scripted, "start", slow)
+    executor = world.executor([ended()])
+
+    status = world.run(executor)
+
+    assert status.phase is Phase.CANCELLED
+    assert executor.removed == executor.started
+
+
+def test_a_job_that_was_cancelled_before_is_not_started(world: World) -> None:
+    """The wish may come while the job is being read."""
+    world.cancel.request()
+    executor = world.executor([ended()])
+
+    assert world.run(executor).phase is Phase.CANCELLED
+    assert executor.started == []
 
 
 def test_a_lost_attempt_is_told(world: World) -> None:
@@ -245,7 +276,10 @@ def test_a_preflight_ends_the_job_before_it_starts(
     assert executor.started == []
 
 
-@pytest.mark.parametrize("changes", [{"suspend": True}, {"gpu": {"count": 1}}])
+@pytest.mark.parametrize(
+    "changes",
+    [{"suspend": True}, {"gpu": {"count": 1}}, {"gates": [{"measure": "app/duration", "max": 1}]}],
+)
 def test_what_the_executor_refuses_is_the_spec_s_problem(
     world: World, changes: dict[str, Any]
 ) -> None:
@@ -253,7 +287,7 @@ def test_what_the_executor_refuses_is_the_spec_s_problem(
     problems = [Problem("spec.gpu.count", "none")] if "gpu" in changes else []
     executor = world.executor([ended()], problems=problems)
 
-    with pytest.raises(SpecError, match=r"spec\.(gpu|suspend)"):
+    with pytest.raises(SpecError, match=r"spec\.(gpu|suspend|gates)"):
         world.run(executor, **changes)
 
     assert executor.started == []

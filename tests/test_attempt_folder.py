@@ -33,6 +33,18 @@ def test_the_plan_is_read_as_it_was_kept(tmp_path: Path) -> None:
     assert folder.plan() is None
 
 
+def test_what_it_holds_is_for_nobody_else(tmp_path: Path) -> None:
+    """The plan has the application's environment; others pass through only where they must."""
+    folder = made(tmp_path)
+    folder.keep_plan(bare_plan())
+    passable = AttemptFolder(tmp_path / "other")
+    passable.make(passable=True)
+
+    assert folder.path.stat().st_mode & 0o777 == 0o700
+    assert (folder.path / "plan.json").stat().st_mode & 0o777 == 0o600
+    assert passable.path.stat().st_mode & 0o777 == 0o711
+
+
 def test_the_launcher_is_remembered_by_its_start(tmp_path: Path) -> None:
     """A process id that is used again is another process."""
     folder = made(tmp_path)

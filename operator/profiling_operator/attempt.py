@@ -7,15 +7,16 @@ keeps between two of its lives is the executor's.
 from __future__ import annotations
 
 import json
-import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from profiling_operator import plan, store, toolchains, uploader
 from profiling_operator.errors import (
+    CancelledError,
     ExecutorError,
     PreflightError,
     Problem,
@@ -45,6 +46,33 @@ RETRIED = {Reason.APP_FAILED, Reason.APP_KILLED, Reason.APP_OOM_KILLED}
 Tell = Callable[[Status], None]
 
 
+class Cancel:
+    """A wish to end the job. It may come at any time, also in the middle of starting it."""
+
+    def __init__(self) -> None:
+        """Not wished yet."""
+        self.requested = False
+        self._interrupts = False
+
+    def request(self) -> None:
+        """Wish it; called by a signal's handler. Raises CancelledError out of a start."""
+        self.requested = True
+        if self._interrupts:
+            self._interrupts = False
+            raise CancelledError("cancelled while starting")
+
+    @contextmanager
+    def interrupting(self) -> Iterator[None]:
+        """While starting, which may wait long for a playback server, a wish is obeyed at once."""
+        if self.requested:
+            raise CancelledError("cancelled before it was started")
+        self._interrupts = True
+        try:
+            yield
+        finally:
+            self._interrupts = False
+
+
 @dataclass(frozen=True)
 class Given:
     """What a job is driven with."""
@@ -57,7 +85,7 @@ class Given:
     settings: Settings
     tell: Tell
     """Called with each status that differs from the one before."""
-    cancelled: threading.Event
+    cancel: Cancel
 
 
 def run_job(given: Given) -> Status:
@@ -113,7 +141,8 @@ class _Attempt:
         lost = False
         try:
             self._refuse_impossible()
-            executor.start(self._planned)
+            with self._given.cancel.interrupting():
+                executor.start(self._planned)
             seen = self._wait()
             if self._retry_is_due(seen):
                 self._note_retry(seen)
@@ -133,6 +162,8 @@ class _Attempt:
         problems = list(self._given.executor.check(self._planned))
         if self._given.job.spec.suspend:
             problems.append(Problem("spec.suspend", "there is nobody here to resume the job"))
+        if self._planned.gates:  # a gate that nobody looks at must not seem to be met
+            problems.append(Problem("spec.gates", "this version does not evaluate gates yet"))
         if problems:
             raise SpecError(problems)
         facts = toolchains.facts_here()
@@ -153,7 +184,7 @@ class _Attempt:
             self._now(Facts(now(), observation=seen, attempt=self._described(seen)))
             if seen.state in ENDED:
                 return seen
-            if self._given.cancelled.is_set() and not stopped:
+            if self._given.cancel.requested and not stopped:
                 executor.stop(name, Reason.CANCELLED, "cancelled")
                 stopped = True
             if time.monotonic() > deadline:
@@ -170,7 +201,7 @@ class _Attempt:
         """Whether the application failed, and the job's budget allows another attempt."""
         failed = seen.reason or (seen.exit.reason if seen.exit else "")
         left = self._record.number <= self._given.job.spec.retries.app
-        return failed in RETRIED and left and not self._given.cancelled.is_set()
+        return failed in RETRIED and left and not self._given.cancel.requested
 
     def _note_retry(self, seen: Observation) -> None:
         """Keep the failed attempt in the status; its files go."""

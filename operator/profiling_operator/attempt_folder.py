@@ -32,9 +32,11 @@ class AttemptFolder:
         self.workspace = path / "workspace"
         self.playback = path / "playback"
 
-    def make(self) -> None:
-        """Make the folder; others may pass through it, since the application may be another."""
-        self.path.mkdir(mode=0o711, exist_ok=True)
+    def make(self, passable: bool = False) -> None:
+        """Make the folder: for this user only, unless the application runs as another one."""
+        self.path.mkdir(mode=0o700, exist_ok=True)
+        if passable:
+            self.path.chmod(0o711)  # whatever the umask
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -100,11 +102,16 @@ class AttemptFolder:
                 workspace.wait_for_end(root, seconds)
 
     def age(self) -> float:
-        """Seconds since something last changed in it."""
-        return time.time() - self.path.stat().st_mtime
+        """Seconds since the launcher, or whoever started it, last wrote something down."""
+        times = [self.path.stat().st_mtime]
+        with suppress(OSError):
+            times.append((self.workspace / workspace.CONTROL).stat().st_mtime)
+        return time.time() - max(times)
 
     def _write(self, name: str, text: str) -> None:
+        """For this user's eyes only: the plan holds the application's environment."""
         temporary = self.path / f".{name}.tmp"
+        temporary.touch(mode=0o600)
         temporary.write_text(text, encoding="utf-8")
         temporary.rename(self.path / name)
 

@@ -126,6 +126,12 @@ class CollectorsClashError(SpecError):
     reason = Reason.COLLECTORS_CLASH
 
 
+class CancelledError(ProfilingError):
+    """Somebody wanted the job to end while it was being started."""
+
+    reason = Reason.CANCELLED
+
+
 class ToolchainError(ProfilingError):
     """A collector's files are not where they should be."""
 

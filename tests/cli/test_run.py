@@ -186,6 +186,24 @@ def test_a_killed_run_is_gone_on_with(
     assert list((tmp_path / "state").iterdir()) == []
 
 
+def test_two_never_drive_the_same_job(
+    env: dict[str, str], profjob: Run, job_file: JobFile, tmp_path: Path
+) -> None:
+    """The second one is refused and leaves the first one alone."""
+    code = f"open({str(tmp_path / 'ran')!r}, 'a').write('x')\n{BUSY}\nimport time; time.sleep(3)"
+    file = job_file(app=python(code))
+    with subprocess.Popen(
+        [sys.executable, "-m", "profiling_operator", "run", "-q", file], cwd=tmp_path, env=env
+    ) as first:
+        _await((tmp_path / "ran").exists)
+
+        second = profjob("run", file)
+
+        assert (second.returncode, "another profjob" in second.stderr) == (2, True)
+        assert first.wait(timeout=60) == 0
+    assert (tmp_path / "ran").read_text() == "x"
+
+
 def test_metrics_are_written_for_node_exporter(
     profjob: Run, job_file: JobFile, tmp_path: Path
 ) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
+import subprocess
+import sys
 import time
 import uuid
 from collections.abc import Iterator
@@ -116,7 +119,52 @@ def test_what_nobody_collected_is_swept_after_a_day(process: Process, tmp_path: 
     process.wait(done.name, 60)
     long_ago = time.time() - 2 * 86400
     for one in (done, running):
-        os.utime(tmp_path / "state" / one.name, (long_ago, long_ago))
+        folder = tmp_path / "state" / one.name
+        os.utime(folder, (long_ago, long_ago))
+        assert one.name in process.attempts()
+        os.utime(folder / "workspace" / ".run", (long_ago, long_ago))
 
     assert process.attempts() == [running.name]
     assert not (tmp_path / "state" / done.name).exists()
+
+
+HALF = """
+import os, signal, sys
+from profiling_operator.executors.process import Process
+from profiling_operator.plan import Plan
+signal.alarm(2)
+Process().start(Plan.model_validate_json(sys.stdin.read()))
+"""
+
+
+def test_what_died_while_starting_is_started_anew(process: Process, tmp_path: Path) -> None:
+    """The playback server that it left does not keep the port, nor count as somebody else's."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    server = (
+        "import http.server, os, sys\n"
+        "class H(http.server.BaseHTTPRequestHandler):\n"
+        "    def do_GET(self):\n"
+        "        self.send_response(200 if os.path.exists(sys.argv[1]) else 503)\n"
+        "        self.end_headers()\n"
+        f"http.server.HTTPServer(('', {port}), H).serve_forever()\n"
+    )
+    planned = plan(
+        ["echo", "ran"],
+        playback={
+            "port": port,
+            "command": ["python3", "-c", server, str(tmp_path / "ready")],
+            "readiness": {"httpGet": "/", "timeoutSeconds": 60},
+        },
+    )
+    died = subprocess.run(
+        [sys.executable, "-c", HALF],
+        input=planned.model_dump_json(),
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        check=False,
+    )
+    assert died.returncode == -signal.SIGALRM
+    (tmp_path / "ready").touch()
+
+    assert output(process, planned) == "ran\n"

@@ -14,7 +14,7 @@ import yaml
 from rich.console import Console
 
 from profiling_operator import spec
-from profiling_operator.cli.exits import Exit
+from profiling_operator.cli.exits import Exit, of_reason
 from profiling_operator.errors import ProfilingError, SpecError
 
 STDIN = "-"
@@ -45,7 +45,7 @@ def reporting() -> Iterator[None]:
     except SpecError as error:
         fail(str(error), Exit.USAGE)
     except ProfilingError as error:
-        fail(f"{error.reason}: {error}", Exit.JOB_FAILED)
+        fail(f"{error.reason}: {error}", of_reason(error.reason))
 
 
 def read_job(file: str) -> spec.ProfilingJob:
@@ -57,12 +57,7 @@ def read_job(file: str) -> spec.ProfilingJob:
     try:
         return spec.read(text)
     except SpecError as error:
-        fail("\n".join(f"{file}: {problem}" for problem in error.problems), error_code(error))
-
-
-def error_code(error: ProfilingError) -> Exit:
-    """The exit code of an error that kept a command from doing its work."""
-    return Exit.USAGE if isinstance(error, SpecError) else Exit.JOB_FAILED
+        fail("\n".join(f"{file}: {problem}" for problem in error.problems), Exit.USAGE)
 
 
 def print_data(body: Any, form: str) -> None:

@@ -35,19 +35,27 @@ UNUSABLE_REASONS = {
 }
 
 
+def of_reason(reason: str) -> Exit:
+    """The exit code of what went wrong, when nothing else did."""
+    if reason in USAGE_REASONS:
+        return Exit.USAGE
+    if reason == Reason.INFRASTRUCTURE_LOST:
+        return Exit.PLATFORM_UNREACHABLE
+    return Exit.NOT_USABLE if reason in UNUSABLE_REASONS else Exit.JOB_FAILED
+
+
 def of(status: Status) -> Exit:
     """The exit code of a finished job.
 
     An application that never ran has no profile either; that is a failed job, not an unusable one.
     """
-    if status.reason in USAGE_REASONS:
-        return Exit.USAGE
-    if status.reason == Reason.INFRASTRUCTURE_LOST:
-        return Exit.PLATFORM_UNREACHABLE
+    worst = of_reason(status.reason)
+    if worst in {Exit.USAGE, Exit.PLATFORM_UNREACHABLE}:
+        return worst
     usable = status.condition(ConditionType.PROFILE_USABLE)
     measured = any(run.collectors for run in status.runs)
     unusable = usable is not None and usable.status == "False" and measured
-    if status.reason in UNUSABLE_REASONS or (unusable and _ran(status)):
+    if worst is Exit.NOT_USABLE or (unusable and _ran(status)):
         return Exit.NOT_USABLE
     if status.phase is not Phase.SUCCEEDED:
         return Exit.JOB_FAILED

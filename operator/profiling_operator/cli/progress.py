@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import TracebackType
+
 from rich.console import Console
 from rich.status import Status as Spinner
 
@@ -12,7 +14,7 @@ FINAL = {Phase.SUCCEEDED, Phase.FAILED, Phase.CANCELLED}
 
 
 class Progress:
-    """Called with each new status."""
+    """Called with each new status; as a context it leaves the terminal as it was."""
 
     def __init__(self, stderr: Console, job: ProfilingJob) -> None:
         """Show the progress of a job."""
@@ -20,6 +22,19 @@ class Progress:
         self._job = job
         self._said = ""
         self._spinner: Spinner | None = None
+
+    def __enter__(self) -> Progress:
+        """Nothing is shown yet."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """End the live line."""
+        self._stop()
 
     def __call__(self, status: Status) -> None:
         """Show a status, if it reads differently from the one before."""

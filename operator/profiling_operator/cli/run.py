@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import signal
-import threading
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from types import FrameType
@@ -64,15 +67,15 @@ def run(
     """
     job = _completed(console.read_job(file), file, results, raw)
     stderr = console.stderr(quiet)
-    with console.reporting():
+    with console.reporting(), _alone(job), Progress(stderr, job) as progress:
         given = attempt.Given(
             job=job,
             folder=folder_of(file),
             executor=_executor(executor),
             store=store.FileStore(results),
             settings=settings.load(),
-            tell=Progress(stderr, job),
-            cancelled=_cancelled_by_signals(stderr),
+            tell=progress,
+            cancel=_cancelled_by_signals(stderr),
         )
         _leftovers(given, restart, stderr)
         status = attempt.run_job(given)
@@ -101,7 +104,24 @@ def _completed(
     return job.model_copy(update={"metadata": job.metadata.model_copy(update={"uid": uid})})
 
 
+@contextmanager
+def _alone(job: spec.ProfilingJob) -> Iterator[None]:
+    """Only one `profjob` drives a job; two would collect and remove the same attempt.
+
+    A name of the abstract socket namespace (unix(7)) is gone with the process that holds it,
+    however that ends, and leaves no file. Raises SpecError when it is taken.
+    """
+    with socket.socket(socket.AF_UNIX) as held:
+        try:
+            held.bind(f"\0profjob-{os.geteuid()}-{job.metadata.uid[:64]}")
+        except OSError as error:
+            message = "another profjob is running this very job into this very folder"
+            raise SpecError([Problem(job.key, message)]) from error
+        yield
+
+
 def folder_of(file: str) -> str:
+    """The folder of the job's file: what its relative paths are relative to."""
     return str(Path.cwd() if file == console.STDIN else Path(file).absolute().parent)
 
 
@@ -125,19 +145,19 @@ def _leftovers(given: attempt.Given, restart: bool, stderr: Console) -> None:
             )
 
 
-def _cancelled_by_signals(stderr: Console) -> threading.Event:
-    """Set by the first INT, TERM or HUP; a second INT ends at once."""
-    cancelled = threading.Event()
+def _cancelled_by_signals(stderr: Console) -> attempt.Cancel:
+    """Requested by the first INT, TERM or HUP; a second INT ends at once."""
+    cancel = attempt.Cancel()
 
-    def cancel(number: int, frame: FrameType | None) -> None:
-        if cancelled.is_set() and number == signal.SIGINT:
+    def handle(number: int, frame: FrameType | None) -> None:
+        if cancel.requested and number == signal.SIGINT:
             raise KeyboardInterrupt
-        cancelled.set()
         stderr.print("cancelling: the profile so far is kept; again to end at once")
+        cancel.request()
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, cancel)
-    return cancelled
+        signal.signal(number, handle)
+    return cancel
 
 
 def _finish(job: spec.ProfilingJob, status: Status, textfile: Path | None) -> None:

@@ -52,6 +52,7 @@ FIELDS: Mapping[str, str] = {
     "spec.app.securityContext.runAsUser": "needs root, unless it is the user's own id",
     "spec.app.imagePullSecrets": "ignored: there is no image",
     "spec.gpu": "the machine must have as many GPUs; they are not set apart",
+    "spec.gpu.product": "not checked",
     "spec.playback.image": "ignored: the command runs as it is installed here",
     "spec.playback.command": "required",
     "spec.playback.port": "on 127.0.0.1; must be free",
@@ -59,6 +60,8 @@ FIELDS: Mapping[str, str] = {
     "spec.output.store": "ignored: `--results` names the folder",
     "spec.placement": "met by being here; `host` must be this machine's name",
     "spec.deadlines.queueSeconds": "never needed: nothing queues",
+    "spec.deadlines.startSeconds": "never needed: nothing is pulled; playback has its own limit",
+    "spec.deadlines.collectSeconds": "not enforced: Ctrl-C ends a conversion",
     "spec.retries.infrastructure": "ignored: the only place is this one",
     "spec.suspend": "refused when true: there is nobody to resume it",
     "spec.ttlSecondsAfterFinished": "ignored: the result is a folder",
@@ -84,12 +87,20 @@ class Process:
     def start(self, plan: Plan) -> str:
         """Start playback and launcher, unless the attempt is there already."""
         folder = _folder(plan.name)
-        folder.make()
+        folder.make(passable=plan.app.security_context.run_as_user not in {None, os.geteuid()})
         with folder.locked():
             if not folder.was_launched():
+                self._clear_half_started(plan, folder)
                 folder.keep_plan(plan)
                 self._launch(plan, folder)
         return plan.name
+
+    def _clear_half_started(self, plan: Plan, folder: AttemptFolder) -> None:
+        """End what somebody left who died while starting it: the playback server."""
+        if folder.plan() is not None:
+            folder.end_launchers(plan.stop_seconds)
+            processes.end_all(plan.name)
+            shutil.rmtree(folder.playback, ignore_errors=True)
 
     def _launch(self, plan: Plan, folder: AttemptFolder) -> None:
         places = Places(str(folder.workspace), str(launcher.path()), _toolchains(plan))
