@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from profiling_operator import plan, spec
+
+SOURCE_ROOT = str(Path(__file__).resolve().parent.parent / "operator")
+"""PYTHONPATH of processes that import the package; nothing else, since applications see it too."""
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 """Runs `profjob` with some words."""

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from making import SOURCE_ROOT
 from profiling_operator import plan, spec
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -32,7 +33,7 @@ def run(folder: Path) -> dict[str, Any]:
     done = subprocess.run(
         [sys.executable, "-m", "profiling_operator", "run", str(folder / "job.yaml"), "-o", "json",
          "--results", str(folder / "results")],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path),
+        env={**os.environ, "PYTHONPATH": SOURCE_ROOT,
              "PROFJOB_STATE_DIR": str(folder.parent / "state")},
         capture_output=True, text=True, timeout=150, check=False,
     )  # fmt: skip

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from making import Run, job_body
+from making import SOURCE_ROOT, Run, job_body
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def env(tmp_path: Path) -> dict[str, str]:
     """An environment with settings and state of the test's own."""
     return {
         **os.environ,
-        "PYTHONPATH": os.pathsep.join(sys.path),
+        "PYTHONPATH": SOURCE_ROOT,
         "PROFJOB_SETTINGS": str(tmp_path / "settings.yaml"),
         "PROFJOB_STATE_DIR": str(tmp_path / "state"),
         "NO_COLOR": "1",

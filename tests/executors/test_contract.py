@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from making import bare_plan
+from making import SOURCE_ROOT, bare_plan
 from profiling_operator import entries, processes, registry
 from profiling_operator.errors import PlaybackError, Reason
 from profiling_operator.executors import Executor, Observation, State
@@ -275,7 +275,7 @@ def test_an_attempt_outlives_who_started_it_and_is_adopted(place: Place) -> None
         [sys.executable, "-c", ADOPTED, place.name],
         input=plan.model_dump_json(),
         text=True,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        env={**os.environ, "PYTHONPATH": SOURCE_ROOT},
         check=False,
     )
     assert crashed.returncode == -signal.SIGKILL

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from making import bare_plan, job
+from making import SOURCE_ROOT, bare_plan, job
 from profiling_operator.errors import PlaybackError, ToolchainError
 from profiling_operator.executors import State
 from profiling_operator.executors.process import Process
@@ -161,7 +161,7 @@ def test_what_died_while_starting_is_started_anew(process: Process, tmp_path: Pa
         [sys.executable, "-c", HALF],
         input=planned.model_dump_json(),
         text=True,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        env={**os.environ, "PYTHONPATH": SOURCE_ROOT},
         check=False,
     )
     assert died.returncode == -signal.SIGALRM
