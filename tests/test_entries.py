@@ -98,7 +98,7 @@ def test_an_entry_is_what_the_schema_says(one: Entry) -> None:
     """Users check and generate code with it."""
     body = json.loads(msgspec.json.encode(one))
 
-    jsonschema.validate(body, entries.schema(), cls=jsonschema.Draft202012Validator)
+    assert list(jsonschema.Draft202012Validator(entries.schema()).iter_errors(body)) == []
 
 
 @pytest.mark.parametrize(

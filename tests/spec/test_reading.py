@@ -208,7 +208,9 @@ def test_exactly_one_document_is_allowed(count: int) -> None:
 
 def test_empty_documents_do_not_count() -> None:
     """A `---` at either end is common."""
-    reading.read(f"---\n{yaml.safe_dump(making.job_body())}---\n")
+    job = reading.read(f"---\n{yaml.safe_dump(making.job_body())}---\n")
+
+    assert job == reading.read_body(making.job_body())
 
 
 def test_a_body_that_json_cannot_say_is_refused() -> None:

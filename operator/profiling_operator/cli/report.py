@@ -12,6 +12,7 @@ from rich.table import Table
 from profiling_operator.attempt import resource
 from profiling_operator.cli import console
 from profiling_operator.entries import epoch_nanoseconds
+from profiling_operator.errors import Reason
 from profiling_operator.spec import ProfilingJob
 from profiling_operator.status import Condition, ConditionType, RunStatus, Status
 from profiling_operator.summary import seconds
@@ -46,9 +47,11 @@ def _print_text(out: Console, status: Status, folder: Path, *, wide: bool) -> No
 
 
 def _words(condition: Condition | None) -> str:
+    """Reason and message; the message of a success is the headline, which has its own line."""
     if condition is None:
         return ""
-    return f"{condition.reason}{f': {condition.message}' if condition.message else ''}"
+    told = condition.message and condition.reason != Reason.COMPLETED
+    return f"{condition.reason}: {condition.message}" if told else condition.reason
 
 
 def _print_run(out: Console, run: RunStatus) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
@@ -119,9 +120,7 @@ def _precedence(file: Artifact) -> tuple[bool, bool, bool, float]:
 def _when(prefix: str, file: Artifact) -> float:
     """When a dump was written: its name tells in local time, other files by their own time."""
     found = STAMP.search(prefix)
-    try:
+    with suppress(ValueError):  # looks like a stamp, and is no date
         if found:
             return datetime.strptime(found[1], "%b-%d-%H:%M:%S-%Y").replace(tzinfo=UTC).timestamp()
-    except ValueError:
-        pass
     return file.modified / 1e9

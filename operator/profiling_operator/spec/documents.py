@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
 from typing import Any
 
 import yaml
@@ -94,10 +95,8 @@ _Loader.yaml_implicit_resolvers = {
 def load(text: str, source: str = "") -> list[Any]:
     """The documents of a text that hold something. Raises SpecError for what is not YAML."""
     if text.lstrip().startswith("{"):
-        try:
+        with suppress(ValueError, RecursionError):  # a mapping of YAML may begin so, too
             return [json.loads(text, object_pairs_hook=_unique_pairs)]
-        except (ValueError, RecursionError):
-            pass  # a mapping of YAML may begin so, too
     try:
         loaded = yaml.load_all(text, Loader=_Loader)
         return [body for body in loaded if body is not None]
