@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import textwrap
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -71,6 +72,25 @@ def test_a_job_leaves_valid_entries_and_a_headline(
     assert any(body["name"] == "hot" for body in bodies)
     for file in status["results"]["files"]:
         assert checksum(folder / file["path"]) == file["sha256"]
+
+
+@pytest.mark.parametrize("form", ["raw", "speedscope"])
+def test_children_and_threads_are_measured(
+    profjob: Run, job_file: JobFile, tmp_path: Path, form: str
+) -> None:
+    """A child process and its named thread are told apart from their parent, in both formats."""
+    child = f"import threading\ndef work():\n{textwrap.indent(BUSY, '    ')}\n"
+    child += "thread = threading.Thread(target=work, name='the thread')\nthread.start()\n"
+    parent = f"{BUSY}\nimport subprocess\nsubprocess.run(['python3', '-c', {child!r}], check=True)"
+    collectors = [{"name": "pyspy", "options": {"format": form, "rate": 200}}]
+
+    done = profjob("run", job_file(app=python(parent), collectors=collectors))
+
+    assert done.returncode == 0, done.stderr
+    found = list(entries.load(tmp_path / "profiling_output" / "entries.jsonl.gz"))
+    hot = [one for one in found if one.name.endswith("hot") and one.additive]
+    assert len({one.process for one in hot}) == 2
+    assert "the thread" in {(one.attributes or {}).get("threadName") for one in hot}
 
 
 def test_json_on_stdout_is_the_resource(profjob: Run, job_file: JobFile, tmp_path: Path) -> None:
