@@ -55,6 +55,28 @@ def test_a_raw_line_is_taken_apart(line: str, thread: Thread, frames: int) -> No
     assert (stack.thread, len(stack.frames), stack.samples) == (thread, frames, 4)
 
 
+def test_a_command_line_may_take_several_lines() -> None:
+    """`python -c` with a program in it: the program's lines are no stacks."""
+    program = 'process 7:"python -c \nx = 5\nprint("y", 6)\n"'
+    text = f"{program};thread (8): Main;hot (a.py:1) 4\n{program};thread (9);hot (a.py:2) 5\n"
+
+    found = [one for one in raw(text) if isinstance(one, Stack)]
+
+    assert len(found) == len(raw(text)) == 2
+    assert [(one.thread, one.samples) for one in found] == [
+        (Thread(7, 8, "Main"), 4), (Thread(7, 9), 5),
+    ]  # fmt: skip
+
+
+def test_a_command_line_without_end_is_malformed() -> None:
+    """The file is cut off; the line is that where it began."""
+    text = 'hot (a.py:1) 3\nprocess 7:"python -c \nx = 5\ny 6\n'
+
+    assert [(type(one), getattr(one, "line", 0)) for one in raw(text)] == [
+        (Stack, 0), (Malformed, 2),
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(("word", "frame"), [
     ("hot (a.py:3)", Frame("hot", "a.py", 3)),
     ("<listcomp> (a b/c.py:3)", Frame("<listcomp>", "a b/c.py", 3)),
@@ -111,7 +133,9 @@ def test_what_py_spy_does_not_write_is_an_error(more: dict[str, Any]) -> None:
 
 @given(st.binary(max_size=300))
 def test_any_bytes_are_stacks_or_malformed(data: bytes) -> None:
-    """Reading raw files never raises, and each line gives one thing."""
+    """Reading raw files never raises, and no line goes without being read."""
     found = list(py_spy.read_raw(io.BytesIO(data)))
 
-    assert len(found) == len(data.split(b"\n")) - (data.endswith(b"\n") or not data)
+    lines = len(data.split(b"\n")) - (data.endswith(b"\n") or not data)
+    assert len(found) <= lines
+    assert bool(found) == bool(lines)

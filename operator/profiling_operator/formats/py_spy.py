@@ -5,7 +5,8 @@ Both come from src/flamegraph.rs and src/speedscope.rs of py-spy 0.4. A raw line
     process 67:"sh run";process 68:"python a.py";thread (68): Main;main (a.py:9);hot (a.py:3) 41
 
 with as many `process` words as there are processes on the way down, and the number of samples
-after the last blank. Frames name the function, the file and the line that was running.
+after the last blank. Command lines stand there as they are, line feeds included, so such a stack
+takes several lines of the file. Frames name the function, the file and the line that was running.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ ERRORS = (ijson.JSONError, ValueError, KeyError, TypeError)
 
 # process 68:"python a.py"
 PROCESS = re.compile(r'(?:^|;)process (\d+):"')
+LONGEST_STACK = 1 << 20
+WITH_COUNT = re.compile(rb" \d+\n\Z")
 # ;thread (68): MainThread;   ;thread (0x7F12);
 THREAD = re.compile(r"(?:^|;)thread \((0x[0-9A-Fa-f]+|\d+)\)(?:: ([^;]*))?(?=;|$)")
 # hot (a.py:3)   main (a.py)
@@ -79,7 +82,7 @@ class Malformed:
 def read_raw(lines: BinaryIO) -> Iterator[Stack | Malformed]:
     """The stacks of a raw file, one per line; py-spy has added up equal ones already."""
     frames: dict[str, Frame] = {}
-    for number, line in enumerate(lines, 1):
+    for number, line in _whole_stacks(lines):
         text = line.decode("utf-8", "replace").rstrip("\n")
         stack, _, count = text.rpartition(" ")
         if not line.endswith(b"\n"):
@@ -90,6 +93,28 @@ def read_raw(lines: BinaryIO) -> Iterator[Stack | Malformed]:
             thread, words = _split(stack)
             parsed = tuple(frames.setdefault(word, parse_frame(word)) for word in words)
             yield Stack(thread, parsed, int(count))
+
+
+def _whole_stacks(lines: BinaryIO) -> Iterator[tuple[int, bytes]]:
+    """Stacks with the number of their first line; what is left open at the end comes as it is.
+
+    A command line that began has ended when the thread comes after it, or, where there are no
+    threads, when its quote is closed and the line ends in a count.
+    """
+    begun: list[bytes] = []
+    number = quotes = size = 0
+    for at, line in enumerate(lines, 1):
+        number, quotes, size = (number, quotes, size) if begun else (at, 0, 0)
+        begun.append(line)
+        quotes += line.count(b'"')
+        size += len(line)
+        closed = quotes % 2 == 0 and WITH_COUNT.search(line) is not None
+        open_command = begun[0].startswith(b"process ") and b'";thread (' not in line
+        if not open_command or closed or size > LONGEST_STACK:
+            yield number, b"".join(begun)
+            begun.clear()
+    if begun:
+        yield number, b"".join(begun).rstrip(b"\n")
 
 
 def _split(stack: str) -> tuple[Thread, list[str]]:
