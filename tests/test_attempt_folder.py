@@ -48,14 +48,14 @@ def test_what_it_holds_is_for_nobody_else(tmp_path: Path) -> None:
 def test_the_launcher_is_remembered_by_its_start(tmp_path: Path) -> None:
     """A process id that is used again is another process."""
     folder = made(tmp_path)
-    assert not folder.was_launched() and not folder.launcher_lives()
+    assert not folder.was_launched() and folder.launcher() is None
 
     folder.keep_launcher(os.getpid())
 
-    assert folder.was_launched() and folder.launcher_lives()
+    assert folder.was_launched() and folder.launcher() == os.getpid()
     text = (folder.path / "launcher.json").read_text()
     (folder.path / "launcher.json").write_text(text.replace('"startTime": ', '"startTime": 1'))
-    assert not folder.launcher_lives()
+    assert folder.launcher() is None
 
 
 def test_only_one_starts_an_attempt(tmp_path: Path) -> None:

@@ -81,6 +81,15 @@ def test_a_file_in_the_way_is_named(tmp_path: Path) -> None:
         FileStore(tmp_path / "results")
 
 
+@pytest.mark.parametrize("place", ["file/results", "/proc/1/results"])
+def test_a_place_that_cannot_be_written_is_told_at_once(place: str, tmp_path: Path) -> None:
+    """Not only after the run whose results it would have taken."""
+    (tmp_path / "file").touch()
+
+    with pytest.raises(StoreError, match="no folder can be made"):
+        FileStore(tmp_path / place)
+
+
 def test_the_listing_tells_size_checksum_and_count(tmp_path: Path) -> None:
     """Every file is in it, by its path below the folder."""
     fill(tmp_path)

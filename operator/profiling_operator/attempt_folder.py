@@ -76,13 +76,14 @@ class AttemptFolder:
         except (OSError, ValueError):
             return None
 
-    def launcher_lives(self) -> bool:
-        """Whether the process that was started still runs."""
+    def launcher(self) -> int | None:
+        """The process that was started, while it still runs."""
         try:
             identity = json.loads((self.path / "launcher.json").read_text())
-            return bool(processes.start_time(identity["pid"]) == identity["startTime"])
+            lives = processes.start_time(identity["pid"]) == identity["startTime"]
+            return int(identity["pid"]) if lives else None
         except (OSError, ValueError, KeyError, TypeError):
-            return False
+            return None
 
     def used(self) -> int:
         """Bytes that the workspace takes on the disk, links not followed."""

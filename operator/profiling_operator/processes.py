@@ -11,6 +11,7 @@ from pathlib import Path
 
 ATTEMPT_VARIABLE = "PROFJOB_ATTEMPT"
 PROC = Path("/proc")
+KILLED_SECONDS = 1.0
 ENDINGS = 50  # rounds of KILL: a fork bomb needs some, and none lasts for ever
 
 
@@ -49,12 +50,12 @@ def end_all(attempt: str) -> list[int]:
         for pid in left:
             with suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
-                _wait_for_exit(pid)
+                wait_for_exit(pid, KILLED_SECONDS)
     return left
 
 
-def _wait_for_exit(pid: int, seconds: float = 1.0) -> None:
-    """Wait until a process that need not be our child has ended."""
+def wait_for_exit(pid: int, seconds: float) -> None:
+    """Wait until a process that need not be our child has ended, at most so long."""
 
     try:
         descriptor = os.pidfd_open(pid)

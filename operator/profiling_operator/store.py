@@ -36,8 +36,15 @@ class FileStore:
     """A folder of this machine. An earlier result is replaced at the very end, never mixed."""
 
     def __init__(self, folder: Path) -> None:
-        """`folder` becomes the result folder. Raises StoreError if it holds something else."""
+        """`folder` becomes the result folder.
+
+        Raises StoreError if it holds something else, or cannot be written: better now than after
+        the run.
+        """
         self.folder = folder.absolute()
+        above = next(one for one in self.folder.parents if one.exists())
+        if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
+            raise StoreError(f"{above}: no folder can be made in it")
         if self.folder.is_dir() and any(self.folder.iterdir()):
             self._require_results()
         elif self.folder.exists() and not self.folder.is_dir():

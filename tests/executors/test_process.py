@@ -128,6 +128,19 @@ def test_what_nobody_collected_is_swept_after_a_day(process: Process, tmp_path: 
     assert not (tmp_path / "state" / done.name).exists()
 
 
+def test_without_a_sign_of_life_the_launcher_itself_is_waited_for(process: Process) -> None:
+    """An application that removes it gains nothing: no busy waiting, and the end is seen."""
+    code = 'rm "$PROFILING_OUTPUT/../.run/alive"; sleep 2'
+    planned = plan(["sh", "-c", code])
+    process.start(planned)
+    busy = time.process_time()
+
+    seen = process.wait(planned.name, 60)
+
+    assert seen.state is State.LOST
+    assert time.process_time() - busy < 1
+
+
 HALF = """
 import os, signal, sys
 from profiling_operator.executors.process import Process

@@ -160,8 +160,7 @@ class Process:
         deadline = time.monotonic() + seconds
         folder = _folder(attempt)
         while (left := deadline - time.monotonic()) > 0:
-            slice_seconds = min(left, GUARD_SECONDS)
-            if workspace.wait_for_end(folder.workspace, slice_seconds) is not Liveness.ALIVE:
+            if not _wait_a_while(folder, min(left, GUARD_SECONDS)):
                 break
             self._guard(attempt, folder)
         return self.observe(attempt)
@@ -246,13 +245,25 @@ def _folder(attempt: str) -> AttemptFolder:
 STATE_OF_LIVENESS = {Liveness.ALIVE: State.RUNNING, Liveness.GONE: State.LOST}
 
 
+def _wait_a_while(folder: AttemptFolder, seconds: float) -> bool:
+    """Wait for the launcher's end; whether it lives on.
+
+    The application can remove the sign of life; then the process itself is waited for.
+    """
+    life = workspace.wait_for_end(folder.workspace, seconds)
+    pid = folder.launcher() if life is Liveness.ABSENT else None
+    if pid is not None:
+        processes.wait_for_exit(pid, seconds)
+    return life is Liveness.ALIVE or (pid is not None and folder.launcher() is not None)
+
+
 def _state(folder: AttemptFolder) -> State:
     life = workspace.liveness(folder.workspace)
     if life is Liveness.GONE and workspace.read_exit(folder.workspace) is not None:
         return State.ENDED
     if life is not Liveness.ABSENT:
         return STATE_OF_LIVENESS[life]
-    starting = folder.is_locked() or folder.launcher_lives()
+    starting = folder.is_locked() or folder.launcher() is not None
     return State.STARTING if starting else State.LOST
 
 
