@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from making import SOURCE_ROOT, bare_plan, job
+from profiling_operator import workspace
 from profiling_operator.errors import PlaybackError, ToolchainError
 from profiling_operator.executors import State
 from profiling_operator.executors.process import Process
@@ -126,6 +127,24 @@ def test_what_nobody_collected_is_swept_after_a_day(process: Process, tmp_path: 
 
     assert process.attempts() == [running.name]
     assert not (tmp_path / "state" / done.name).exists()
+
+
+def test_a_removed_attempt_leaves_no_zombie(process: Process) -> None:
+    """The launcher and the playback server's are children of ours, and are taken leave of."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    server = f"import socket, time; s = socket.create_server(('', {port})); time.sleep(60)"
+    planned = plan(["true"], playback={"port": port, "command": ["python3", "-c", server]})
+    process.start(planned)
+    started = [process.observe(planned.name).started]
+    with process.workspace(planned.name) as root:
+        started.append(workspace.read_started(root.parent / "playback"))
+
+    process.remove(planned.name)
+
+    pids = [one.pid for one in started if one is not None]
+    assert len(pids) == 2
+    assert [pid for pid in pids if Path(f"/proc/{pid}").exists()] == []
 
 
 def test_without_a_sign_of_life_the_launcher_itself_is_waited_for(process: Process) -> None:

@@ -38,6 +38,7 @@ STOP_AT = 0.8  # of the size limit: what is there then can still be kept
 GUARD_SECONDS = 2.0
 LAUNCH_SECONDS = 30.0
 PLAYBACK_GRACE = 5.0
+REAP_SECONDS = 5.0  # a launcher lets go of its sign of life a moment before it has ended
 STALE_SECONDS = 24 * 3600
 
 FIELDS: Mapping[str, str] = {
@@ -192,7 +193,7 @@ class Process:
         if plan is not None:
             folder.end_launchers(plan.stop_seconds)
         left = processes.end_all(attempt)
-        self._reap(attempt)
+        self._reap(attempt, REAP_SECONDS)
         shutil.rmtree(folder.path, ignore_errors=True)
         if left:
             raise ExecutorError(f"processes of attempt {attempt} could not be ended: {left}")
@@ -205,11 +206,11 @@ class Process:
             self.remove(one)
         return sorted(set(there) - set(stale))
 
-    def _reap(self, attempt: str) -> None:
+    def _reap(self, attempt: str, seconds: float = 0.0) -> None:
         """Take leave of children that have ended, so that no zombies stay."""
         for name in (attempt, f"{attempt}-playback"):
             child = self._children.get(name)
-            if child is not None and child.poll() is not None:
+            if child is not None and not spawning.still_runs(child, seconds):
                 del self._children[name]
 
 
