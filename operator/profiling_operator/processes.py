@@ -12,6 +12,7 @@ from pathlib import Path
 ATTEMPT_VARIABLE = "PROFJOB_ATTEMPT"
 PROC = Path("/proc")
 KILLED_SECONDS = 1.0
+EXEC_SECONDS = 0.02
 ENDINGS = 50  # rounds of KILL: a fork bomb needs some, and none lasts for ever
 
 
@@ -44,7 +45,7 @@ def end_all(attempt: str) -> list[int]:
     """Kill every process of an attempt; returns those that could not be killed."""
     left: list[int] = []
     for _ in range(ENDINGS):
-        left = [pid for pid in carrying(attempt) if start_time(pid) is not None]
+        left = _living(attempt) or _living_after(attempt, EXEC_SECONDS)
         if not left:
             break
         for pid in left:
@@ -52,6 +53,16 @@ def end_all(attempt: str) -> list[int]:
                 os.kill(pid, signal.SIGKILL)
                 wait_for_exit(pid, KILLED_SECONDS)
     return left
+
+
+def _living(attempt: str) -> list[int]:
+    return [pid for pid in carrying(attempt) if start_time(pid) is not None]
+
+
+def _living_after(attempt: str, seconds: float) -> list[int]:
+    """A process in the middle of an exec has no environment to be seen: look again."""
+    select.select([], [], [], seconds)
+    return _living(attempt)
 
 
 def wait_for_exit(pid: int, seconds: float) -> None:
