@@ -78,7 +78,10 @@ def test_a_job_leaves_valid_entries_and_a_headline(
 def test_children_and_threads_are_measured(
     profjob: Run, job_file: JobFile, tmp_path: Path, form: str
 ) -> None:
-    """A child process and its named thread are told apart from their parent, in both formats."""
+    """A child process and its thread are told apart from their parent, in both formats.
+
+    By their numbers: py-spy learns a thread's name only now and then, so a short one may have none.
+    """
     child = f"import threading\ndef work():\n{textwrap.indent(BUSY, '    ')}\n"
     child += "thread = threading.Thread(target=work, name='the thread')\nthread.start()\n"
     parent = f"{BUSY}\nimport subprocess\nsubprocess.run(['python3', '-c', {child!r}], check=True)"
@@ -90,7 +93,7 @@ def test_children_and_threads_are_measured(
     found = list(entries.load(tmp_path / "profiling_output" / "entries.jsonl.gz"))
     hot = [one for one in found if one.name.endswith("hot") and one.additive]
     assert len({one.process for one in hot}) == 2
-    assert "the thread" in {(one.attributes or {}).get("threadName") for one in hot}
+    assert {one.thread == one.process for one in hot} == {True, False}
 
 
 def test_json_on_stdout_is_the_resource(profjob: Run, job_file: JobFile, tmp_path: Path) -> None:

@@ -107,6 +107,24 @@ def test_both_formats_tell_the_same_of_the_threads(suffix: str, tmp_path: Path) 
     assert all((one.exclusive or 0) > 0 for one in hot)
 
 
+def test_a_thread_is_one_thread_before_and_after_it_has_a_name(tmp_path: Path) -> None:
+    """A function has one timer per thread; the name that came later is the thread's."""
+    lines = "thread (8);hot (a.py:1) 3\nthread (8): worker;hot (a.py:1) 4\n"
+
+    entries, _ = read(write(tmp_path, lines))
+
+    (timer,) = (one for one in entries if one.kind is Kind.TIMER)
+    assert (timer.calls, timer.attributes) == (7, {"threadName": "worker"})
+
+
+def test_no_command_line_is_in_the_entries_of_a_real_file() -> None:
+    """Neither format's."""
+    entries, _ = read(SAMPLES / "threads")
+
+    assert "--rounds" not in repr(entries)
+    assert not any("thread (" in frame for one in entries for frame in one.path or ())
+
+
 def test_malformed_lines_are_named_and_the_rest_is_kept(tmp_path: Path) -> None:
     """A line without a count, and one that is cut off, are told with their numbers."""
     entries, notes = read(write(tmp_path, "main (a.py:1) 3\nnonsense\nmain (a.py:2) 4"))

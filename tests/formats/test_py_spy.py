@@ -113,6 +113,21 @@ def test_equal_samples_of_a_thread_are_added_up() -> None:
     assert {one.thread for one in stacks.values()} == {Thread(7, 8, "w")}
 
 
+def test_words_for_process_and_thread_are_no_frames() -> None:
+    """With threads and subprocesses py-spy puts them at the root, command lines included."""
+    body = file(profile(name='Process 7 Thread 8 ""', samples=[[2, 3, 0], [2, 4, 0], [2, 4]]))
+    body["shared"]["frames"] += [
+        {"name": 'process 7:"python a.py\n--token=SECRET"', "file": "", "line": 0},
+        {"name": "thread (8)", "file": "", "line": 0},
+        {"name": "thread (8): worker", "file": "", "line": 0},
+    ]
+
+    stacks = speedscope(body)
+
+    assert {one.frames: one.samples for one in stacks} == {(Frame("main", "a.py", 9),): 2, (): 1}
+    assert {one.thread for one in stacks} == {Thread(7, 8, "worker")}
+
+
 @pytest.mark.parametrize("unit", ["milliseconds", "microseconds", "nanoseconds"])
 def test_units_are_obeyed(unit: str) -> None:
     """Other writers of the format have other units."""

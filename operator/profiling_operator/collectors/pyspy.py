@@ -148,6 +148,8 @@ class _Reading:
         self._time = rfc3339(capture.started)
         self._rate = cast(Options, capture.options).rate
         self._functions: dict[tuple[py_spy.Thread, str, str], list[int]] = {}
+        self._threads: dict[tuple[int | None, int | None], py_spy.Thread] = {}
+        self._names: dict[py_spy.Thread, py_spy.Thread] = {}
 
     def items(self) -> Iterator[Item]:
         """The file's entries, and its note."""
@@ -192,7 +194,7 @@ class _Reading:
 
     def _sample(self, stack: py_spy.Stack) -> Entry:
         time = self._nanoseconds(stack)
-        self._count(stack, time)
+        self._count(self._known(stack.thread), stack, time)
         leaf = stack.frames[-1] if stack.frames else py_spy.Frame(NO_FRAME)
         return Entry(
             time=self._time,
@@ -215,18 +217,28 @@ class _Reading:
             attributes=_attributes(stack.thread),
         )
 
-    def _count(self, stack: py_spy.Stack, time: int) -> None:
+    def _known(self, thread: py_spy.Thread) -> py_spy.Thread:
+        """The thread as it was first seen: its name may come only later."""
+        if thread.number is None:
+            return thread
+        first = self._threads.setdefault((thread.process, thread.number), thread)
+        if thread.name:
+            self._names[first] = thread
+        return first
+
+    def _count(self, thread: py_spy.Thread, stack: py_spy.Stack, time: int) -> None:
         """Add a stack to its functions: to each once, however often it is on the stack."""
         functions = [(frame.name, frame.file) for frame in stack.frames] or [(NO_FRAME, "")]
         for name, file in dict.fromkeys(functions):
-            sums = self._functions.setdefault((stack.thread, name, file), [0, 0, 0])
+            sums = self._functions.setdefault((thread, name, file), [0, 0, 0])
             sums[0] += time
-        leaf = self._functions[(stack.thread, *functions[-1])]
+        leaf = self._functions[(thread, *functions[-1])]
         leaf[1] += time
         leaf[2] += stack.samples
 
     def _timers(self) -> Iterator[Entry]:
-        for (thread, name, file), (inclusive, exclusive, samples) in self._functions.items():
+        for (first, name, file), (inclusive, exclusive, samples) in self._functions.items():
+            thread = self._names.get(first, first)
             yield Entry(
                 time=self._time,
                 job=self._capture.job,

@@ -30,6 +30,9 @@ WITH_COUNT = re.compile(rb" \d+\n\Z")
 THREAD = re.compile(r"(?:^|;)thread \((0x[0-9A-Fa-f]+|\d+)\)(?:: ([^;]*))?(?=;|$)")
 # hot (a.py:3)   main (a.py)
 FRAME = re.compile(r"^(?P<name>.*) \((?P<file>.*?)(?::(?P<line>\d+))?\)$")
+# With --threads and --subprocesses, speedscope stacks begin with such words instead of frames.
+PROCESS_WORD = re.compile(r'process \d+:".*"', re.DOTALL)
+THREAD_WORD = re.compile(r"thread \((?:0x[0-9A-Fa-f]+|\d+)\)(?:: (?P<name>.*))?", re.DOTALL)
 # Process 67 Thread 68 "MainThread"   Thread 0x7F12 "w"   Thread 68
 PROFILE = re.compile(
     r'^(?:Process (?P<process>\d+) )?Thread (?P<thread>0x[0-9A-Fa-f]+|\d+)(?: "(?P<name>.*)")?$',
@@ -173,10 +176,30 @@ def read_speedscope(stream: BinaryIO, frames: list[Frame]) -> Iterator[Stack]:
         counted: dict[tuple[int, ...], list[float]] = {}
         for sample, weight in zip(samples, weights, strict=True):
             counted.setdefault(tuple(sample), []).append(weight)
-        thread = _thread_of(str(profile["name"]))
-        for stack, weighed in counted.items():
-            named = tuple(_frame_at(frames, index) for index in stack)
-            yield Stack(thread, named, len(weighed), math.fsum(weighed) * unit)
+        yield from _stacks(_thread_of(str(profile["name"])), counted, frames, unit)
+
+
+def _stacks(
+    thread: Thread, counted: Mapping[tuple[int, ...], list[float]], frames: list[Frame], unit: float
+) -> Iterator[Stack]:
+    """A thread's stacks without the words for process and thread, which hold command lines."""
+    merged: dict[tuple[Frame, ...], list[float]] = {}
+    for stack, weighed in counted.items():
+        named = [_frame_at(frames, index) for index in stack]
+        while named and (found := _word(named[0])) is not None:
+            thread = Thread(thread.process, thread.number, thread.name or found)
+            del named[0]
+        merged.setdefault(tuple(named), []).extend(weighed)
+    for pure, weighed in merged.items():
+        yield Stack(thread, pure, len(weighed), math.fsum(weighed) * unit)
+
+
+def _word(frame: Frame) -> str | None:
+    """The thread's name, perhaps empty, in a word that is no frame; None for a frame."""
+    thread = None if frame.file else THREAD_WORD.fullmatch(frame.name)
+    if thread:
+        return thread["name"] or ""
+    return "" if not frame.file and PROCESS_WORD.fullmatch(frame.name) else None
 
 
 def _frame_at(frames: list[Frame], index: int) -> Frame:
