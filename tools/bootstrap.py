@@ -13,8 +13,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import build_launcher  # beside this file
+
 ROOT = Path(__file__).resolve().parent.parent
-MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 BUILT_FROM = (
     "pyproject.toml",
     "hatch_build.py",
@@ -40,10 +41,9 @@ def main() -> None:
         _create(folder)
     pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     _run([*pip, "--require-hashes", "--requirement", str(lock)])
-    machine = platform.machine().lower()
     _run(
         [*pip, "--no-deps", "--editable", str(ROOT)],
-        PROFJOB_LAUNCHER_ARCHES=MACHINES.get(machine, machine),
+        PROFJOB_LAUNCHER_ARCHES=build_launcher.this_architecture(),
     )
     # The larger environment holds the smaller one, so both stay good until a file changes.
     kept = [one for one in done if one.startswith(_built_from())]

@@ -10,11 +10,11 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from profiling_operator import plan, store, toolchains, uploader
+from profiling_operator import names, plan, store, toolchains, uploader
 from profiling_operator.errors import (
     CancelledError,
     ExecutorError,
@@ -93,7 +93,6 @@ def run_job(given: Given) -> Status:
 
     Raises SpecError before anything is started. Whatever happens, nothing keeps running.
     """
-    plan.build_plan(given.job, folder=given.folder)  # a bad spec is no failed job
     number, status = _first_attempt(given), Status()
     while True:
         driven = _Attempt(given, number, status)
@@ -117,12 +116,11 @@ def _first_attempt(given: Given) -> int:
 
 def _attempt_names(given: Given) -> list[str]:
     """The names that the job's attempts have or will have."""
-    count = 1 + given.job.spec.retries.app
-    return [_planned(given, number).name for number in range(1, count + 1)]
-
-
-def _planned(given: Given, number: int) -> plan.Plan:
-    return plan.build_plan(given.job, number, given.folder)
+    about, count = given.job.metadata, 1 + given.job.spec.retries.app
+    return [
+        names.attempt_name(about.namespace, about.name, about.uid, number)
+        for number in range(1, count + 1)
+    ]
 
 
 class _Attempt:
@@ -131,7 +129,7 @@ class _Attempt:
     def __init__(self, given: Given, number: int, status: Status) -> None:
         self._given = given
         self._status = status
-        self._planned = _planned(given, number)
+        self._planned = plan.build_plan(given.job, number, given.folder)
         self._record = AttemptStatus(number=number, job_name=self._planned.name)
         self.to_be_retried = False
 
@@ -218,12 +216,12 @@ class _Attempt:
         try:
             with self._given.store.staged() as folder:
                 collected = self._collect(seen, folder)
-                final = next_status(self._status, _with(facts, collected))
+                final = next_status(self._status, replace(facts, collected=collected))
                 write_status(folder, self._given.job, final)
         except (StoreError, OSError) as error:
             where = f"{error}; the files are still in the workspace"
             collected = Collected((), None, lost=where)
-            final = next_status(self._status, _with(facts, collected))
+            final = next_status(self._status, replace(facts, collected=collected))
         self._tell(final)
         return collected
 
@@ -251,16 +249,6 @@ class _Attempt:
         if status != self._status:
             self._status = status
             self._given.tell(status)
-
-
-def _with(facts: Facts, collected: Collected) -> Facts:
-    return Facts(
-        facts.now,
-        facts.generation,
-        attempt=facts.attempt,
-        observation=facts.observation,
-        collected=collected,
-    )
 
 
 def now() -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
 
+from profiling_operator.entries import NANOSECONDS, epoch_nanoseconds
 from profiling_operator.spec import ProfilingJob
 from profiling_operator.status import ConditionType, Status
 
@@ -42,7 +42,7 @@ def _add_outcome(registry: CollectorRegistry, labels: tuple[str, str, str], stat
             "profjob_job_completion_timestamp_seconds", "When the job ended.", JOB_LABELS,
             registry=registry,
         )  # fmt: skip
-        ended.labels(*labels).set(_epoch(status.completion_time))
+        ended.labels(*labels).set(epoch_nanoseconds(status.completion_time) / NANOSECONDS)
 
 
 def _add_runs(registry: CollectorRegistry, labels: tuple[str, str, str], status: Status) -> None:
@@ -69,7 +69,3 @@ def _add_results(registry: CollectorRegistry, job: ProfilingJob, status: Status)
     )
     for one in status.results.summary if status.results else ():
         result.labels(job.metadata.namespace, job.series, one.measure, one.unit).set(one.median)
-
-
-def _epoch(text: str) -> float:
-    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC).timestamp()

@@ -235,23 +235,34 @@ def _choose(job: spec.ProfilingJob) -> list[Chosen]:
     for index, wanted in enumerate(job.spec.collectors):
         where = f"spec.collectors[{index}]"
         try:
-            one: collectors.Collector = registry.load("collectors", wanted.name)
-            options = one.options.model_validate_json(
-                _json(wanted.options), strict=True, by_alias=True, by_name=False
-            )
+            one: collectors.Collector = named("collectors", wanted.name, f"{where}.name")
+            options = checked_options(one, wanted.options, f"{where}.options")
             chosen.append((wanted.name, one, options))
-        except KeyError:
-            allowed = ", ".join(registry.names("collectors"))
-            problems.append(Problem(f"{where}.name", f'"{wanted.name}" must be one of {allowed}'))
-        except pydantic.ValidationError as error:
-            problems += problems_of(error, wanted.options, one.options, f"{where}.options")
+        except SpecError as error:
+            problems += error.problems
     if problems:
         raise SpecError(problems)
     return chosen
 
 
-def _json(options: Mapping[str, Any]) -> bytes:
-    return pydantic.TypeAdapter(dict[str, Any]).dump_json(dict(options))
+def named(folder: str, name: str, where: str) -> Any:
+    """The collector or executor of a name that a user gave.
+
+    Raises SpecError that says where the name stands and which ones there are.
+    """
+    if name not in registry.names(folder):
+        allowed = ", ".join(registry.names(folder))
+        raise SpecError([Problem(where, f'"{name}" must be one of {allowed}')])
+    return registry.load(folder, name)
+
+
+def checked_options(one: collectors.Collector, given: Mapping[str, Any], where: str) -> Frozen:
+    """A collector's options that a user gave. Raises SpecError with every problem's path."""
+    text = pydantic.TypeAdapter(dict[str, Any]).dump_json(dict(given))
+    try:
+        return one.options.model_validate_json(text, strict=True, by_alias=True, by_name=False)
+    except pydantic.ValidationError as error:
+        raise SpecError(problems_of(error, given, one.options, where)) from error
 
 
 def _refuse_clashes(chosen: list[Chosen]) -> None:

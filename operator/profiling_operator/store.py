@@ -16,7 +16,6 @@ from profiling_operator.status import ResultFile
 
 STATUS_FILE = "status.json"
 """Written by us into every result folder, so it also tells that a folder is one."""
-CHUNK = 1 << 20
 
 
 class Store(Protocol):
@@ -104,11 +103,8 @@ def listing(folder: Path, counts: dict[str, int]) -> tuple[ResultFile, ...]:
 
 def checksum(path: Path) -> str:
     """SHA-256 of a file, in hexadecimal."""
-    digest = hashlib.sha256()
     with path.open("rb") as file:
-        while chunk := file.read(CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_whole(path: Path, text: str) -> None:

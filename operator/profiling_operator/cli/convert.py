@@ -7,17 +7,14 @@ from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any
 
-import pydantic
 import typer
 
-from profiling_operator import artifacts, entries, registry
+from profiling_operator import artifacts, entries, plan
 from profiling_operator.cli import console
 from profiling_operator.cli.exits import Exit
 from profiling_operator.collectors import Capture, Collector, Fate, FileNote
 from profiling_operator.convert import Conversion, Converted
-from profiling_operator.errors import ArtifactError, Problem, SpecError
-from profiling_operator.frozen import Frozen
-from profiling_operator.spec.reading import problems_of
+from profiling_operator.errors import ArtifactError
 
 
 def convert(
@@ -44,8 +41,8 @@ def convert(
     Every file is named on stderr with what became of it. Exit code 6: nothing was measured.
     """
     with console.reporting():
-        one = _collector(collector)
-        options = _options(one, option or [])
+        one: Collector = plan.named("collectors", collector, "--collector")
+        options = plan.checked_options(one, _given(option or []), "--option")
         try:
             scan = artifacts.scan(folder)
         except ArtifactError as error:
@@ -73,29 +70,16 @@ def _write(one: Collector, capture: Capture, output: Path) -> Converted:
         console.fail(f"{output}: {error.strerror}", Exit.USAGE)
 
 
-def _collector(name: str) -> Collector:
-    if name not in registry.names("collectors"):
-        allowed = ", ".join(registry.names("collectors"))
-        raise SpecError([Problem("--collector", f'"{name}" must be one of {allowed}')])
-    found: Collector = registry.load("collectors", name)
-    return found
-
-
-def _options(one: Collector, given: list[str]) -> Frozen:
+def _given(options: list[str]) -> dict[str, Any]:
     """Options from `rate=200`, `format="raw"` or `format=raw`: JSON, or else a string."""
     body: dict[str, Any] = {}
-    for text in given:
+    for text in options:
         name, _, value = text.partition("=")
         try:
             body[name] = json.loads(value)
         except ValueError:
             body[name] = value
-    try:
-        return one.options.model_validate_json(
-            json.dumps(body), strict=True, by_alias=True, by_name=False
-        )
-    except pydantic.ValidationError as error:
-        raise SpecError(problems_of(error, body, one.options, "--option")) from error
+    return body
 
 
 def _refused(file: artifacts.Refused) -> FileNote:

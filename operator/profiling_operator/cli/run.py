@@ -11,17 +11,16 @@ from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, cast
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from profiling_operator import attempt, metrics, registry, settings, spec, store
+from profiling_operator import attempt, metrics, plan, settings, spec, store
 from profiling_operator.cli import console, exits
 from profiling_operator.cli.progress import Progress
 from profiling_operator.cli.report import print_result
 from profiling_operator.errors import Problem, SpecError
-from profiling_operator.executors import Executor
 from profiling_operator.status import Status
 
 DEFAULT_RESULTS = Path("profiling_output")
@@ -71,7 +70,7 @@ def run(
         given = attempt.Given(
             job=job,
             folder=folder_of(file),
-            executor=_executor(executor),
+            executor=plan.named("executors", executor, "--executor"),
             store=store.FileStore(results),
             settings=settings.load(),
             tell=progress,
@@ -123,13 +122,6 @@ def _alone(job: spec.ProfilingJob) -> Iterator[None]:
 def folder_of(file: str) -> str:
     """The folder of the job's file: what its relative paths are relative to."""
     return str(Path.cwd() if file == console.STDIN else Path(file).absolute().parent)
-
-
-def _executor(name: str) -> Executor:
-    if name not in registry.names("executors"):
-        allowed = ", ".join(registry.names("executors"))
-        raise SpecError([Problem("--executor", f'"{name}" must be one of {allowed}')])
-    return cast(Executor, registry.load("executors", name))
 
 
 def _leftovers(given: attempt.Given, restart: bool, stderr: Console) -> None:

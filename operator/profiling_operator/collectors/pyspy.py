@@ -139,6 +139,10 @@ class PySpy:
         return Verdict(False, Reason.NOTHING_MEASURED, f"{common.message}; {hint}")
 
 
+# What tells threads apart: process and number, or the name where there is no number.
+ThreadKey = tuple[int | None, int | str]
+
+
 class _Reading:
     """One file on its way to entries."""
 
@@ -147,9 +151,8 @@ class _Reading:
         self._artifact = artifact
         self._time = rfc3339(capture.started)
         self._rate = cast(Options, capture.options).rate
-        self._functions: dict[tuple[py_spy.Thread, str, str], list[int]] = {}
-        self._threads: dict[tuple[int | None, int | None], py_spy.Thread] = {}
-        self._names: dict[py_spy.Thread, py_spy.Thread] = {}
+        self._functions: dict[tuple[ThreadKey, str, str], list[int]] = {}
+        self._threads: dict[ThreadKey, py_spy.Thread] = {}
 
     def items(self) -> Iterator[Item]:
         """The file's entries, and its note."""
@@ -194,7 +197,7 @@ class _Reading:
 
     def _sample(self, stack: py_spy.Stack) -> Entry:
         time = self._nanoseconds(stack)
-        self._count(self._known(stack.thread), stack, time)
+        self._count(stack, time)
         leaf = stack.frames[-1] if stack.frames else py_spy.Frame(NO_FRAME)
         return Entry(
             time=self._time,
@@ -217,17 +220,11 @@ class _Reading:
             attributes=_attributes(stack.thread),
         )
 
-    def _known(self, thread: py_spy.Thread) -> py_spy.Thread:
-        """The thread as it was first seen: its name may come only later."""
-        if thread.number is None:
-            return thread
-        first = self._threads.setdefault((thread.process, thread.number), thread)
-        if thread.name:
-            self._names[first] = thread
-        return first
-
-    def _count(self, thread: py_spy.Thread, stack: py_spy.Stack, time: int) -> None:
+    def _count(self, stack: py_spy.Stack, time: int) -> None:
         """Add a stack to its functions: to each once, however often it is on the stack."""
+        thread = _key(stack.thread)
+        if stack.thread.name or thread not in self._threads:  # its name may come only later
+            self._threads[thread] = stack.thread
         functions = [(frame.name, frame.file) for frame in stack.frames] or [(NO_FRAME, "")]
         for name, file in dict.fromkeys(functions):
             sums = self._functions.setdefault((thread, name, file), [0, 0, 0])
@@ -237,8 +234,8 @@ class _Reading:
         leaf[2] += stack.samples
 
     def _timers(self) -> Iterator[Entry]:
-        for (first, name, file), (inclusive, exclusive, samples) in self._functions.items():
-            thread = self._names.get(first, first)
+        for (key, name, file), (inclusive, exclusive, samples) in self._functions.items():
+            thread = self._threads[key]
             yield Entry(
                 time=self._time,
                 job=self._capture.job,
@@ -259,6 +256,10 @@ class _Reading:
                 clock="anchored",
                 attributes=_attributes(thread),
             )
+
+
+def _key(thread: py_spy.Thread) -> ThreadKey:
+    return thread.process, thread.name if thread.number is None else thread.number
 
 
 def _attributes(thread: py_spy.Thread) -> dict[str, str] | None:

@@ -200,11 +200,11 @@ class Process:
 
     def attempts(self) -> Sequence[str]:
         """The folders that are there; what ended a day ago and nobody collected is removed."""
-        there = [one.name for one in _base().iterdir() if _folder(one.name).plan() is not None]
-        stale = [one for one in there if _is_stale(_folder(one))]
-        for one in stale:
-            self.remove(one)
-        return sorted(set(there) - set(stale))
+        there = [one for one in map(AttemptFolder, _base().iterdir()) if one.plan() is not None]
+        stale = [one.path.name for one in there if _is_stale(one)]
+        for name in stale:
+            self.remove(name)
+        return sorted({one.path.name for one in there} - set(stale))
 
     def _reap(self, attempt: str, seconds: float = 0.0) -> None:
         """Take leave of children that have ended, so that no zombies stay."""
