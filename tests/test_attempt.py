@@ -14,10 +14,17 @@ import pytest
 
 from making import job
 from profiling_operator import attempt, store
-from profiling_operator.collectors import Impossible
+from profiling_operator.collectors import Facts, Impossible
 from profiling_operator.collectors.pyspy import PySpy
-from profiling_operator.errors import PlaybackError, Problem, ProfilingError, Reason, SpecError
-from profiling_operator.executors import Executor, Observation, State
+from profiling_operator.errors import (
+    ExecutorError,
+    PlaybackError,
+    Problem,
+    ProfilingError,
+    Reason,
+    SpecError,
+)
+from profiling_operator.executors import SILENT, Executor, Listener, Observation, State
 from profiling_operator.plan import Plan
 from profiling_operator.settings import Settings
 from profiling_operator.status import ConditionType, Phase, Status
@@ -53,26 +60,39 @@ class Scripted:
     removed: list[str] = field(default_factory=list)
     name = "scripted"
     fields: Mapping[str, str] = field(default_factory=dict)
+    can_be_lost: bool = False
+    progress: str = ""
+    silent: int = 0
+    """How often it does not answer before it does."""
+
+    def facts(self, plan: Plan) -> Facts:
+        """This machine's would do."""
+        return Facts(machine="x86_64")
 
     def check(self, plan: Plan) -> Sequence[Problem]:
         """Its problems."""
         return self.problems
 
-    def start(self, plan: Plan) -> str:
+    def start(self, plan: Plan, listener: Listener = SILENT) -> str:
         """Start, or raise what it was told to."""
         self.started.append(plan.name)
+        if self.progress:
+            listener.progress(self.progress)
         if self.error:
             raise self.error
         return plan.name
 
     def observe(self, attempt: str) -> Observation:
         """The next observation; the last one stays."""
+        if self.silent:
+            self.silent -= 1
+            raise ExecutorError("the engine does not answer")
         script = self.scripts[len(self.started) - 1]
         return script.pop(0) if len(script) > 1 else script[0]
 
     def wait(self, attempt: str, seconds: float) -> Observation:
         """Nothing to wait for."""
-        return Observation(State.RUNNING)
+        return self.observe(attempt)
 
     def stop(self, attempt: str, reason: Reason, message: str = "") -> None:
         """End at the next look."""
@@ -220,7 +240,7 @@ def test_a_cancel_does_not_wait_for_the_start(
 ) -> None:
     """A playback server that is slow to get ready is not waited for; nothing stays."""
 
-    def slow(self: Scripted, plan: Plan) -> str:
+    def slow(self: Scripted, plan: Plan, listener: Listener) -> str:
         self.started.append(plan.name)
         world.cancel.request()
         raise AssertionError("not interrupted")
@@ -355,3 +375,68 @@ def test_an_interrupt_leaves_nothing_behind(world: World, monkeypatch: pytest.Mo
         world.run(executor)
 
     assert executor.removed == executor.started
+
+
+def lost() -> Observation:
+    """An attempt whose place went away."""
+    return Observation(State.LOST, message="gone")
+
+
+def test_a_lost_attempt_is_tried_again_where_places_can_be_lost(world: World) -> None:
+    """The budget is retries.infrastructure; both attempts are in the status."""
+    executor = world.executor([lost()], [ended()], can_be_lost=True)
+
+    status = world.run(executor)
+
+    assert status.phase is Phase.SUCCEEDED
+    assert [one.outcome for one in status.attempts] == ["InfrastructureLost", "Completed"]
+
+
+def test_the_budgets_are_counted_apart(world: World) -> None:
+    """A lost attempt takes nothing from what the application may fail."""
+    executor = world.executor(
+        [lost()], [ended("AppFailed", 3)], [ended("AppFailed", 3)], can_be_lost=True
+    )
+
+    status = world.run(executor, retries={"app": 1, "infrastructure": 1})
+
+    assert status.phase is Phase.FAILED
+    outcomes = [one.outcome for one in status.attempts]
+    assert outcomes == ["InfrastructureLost", "AppFailed", "AppFailed"]
+
+
+def test_without_a_budget_a_lost_attempt_is_the_end(world: World) -> None:
+    """With its reason."""
+    executor = world.executor([lost()], can_be_lost=True)
+
+    assert world.run(executor, retries={"infrastructure": 0}).reason == "InfrastructureLost"
+
+
+def test_a_platform_that_does_not_answer_is_asked_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What runs there goes on while an engine is restarted."""
+    monkeypatch.setattr(attempt, "UNREACHABLE_PAUSE", 0.0)
+    executor = world.executor([ended()], can_be_lost=True, silent=3)
+
+    assert world.run(executor).phase is Phase.SUCCEEDED
+    assert len(executor.started) == 1
+
+
+def test_a_platform_that_never_answers_again_is_given_up(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In bounded time, and the reason says whose doing it was."""
+    monkeypatch.setattr(attempt, "UNREACHABLE_SECONDS", 0.0)
+    executor = world.executor([ended()], can_be_lost=True, silent=10**6)
+
+    assert world.run(executor).reason == "InfrastructureLost"
+
+
+def test_starting_is_told_as_it_goes_on(world: World) -> None:
+    """The phase is Starting, and Reconciling says with what."""
+    world.run(world.executor([ended()], progress="pulling the image: 40 % of 9 MB"))
+
+    first = world.told[0].condition(ConditionType.RECONCILING)
+    assert world.told[0].phase is Phase.STARTING
+    assert first is not None and first.message == "pulling the image: 40 % of 9 MB"

@@ -8,11 +8,13 @@ import pytest
 
 from making import job
 from profiling_operator import plan, registry
-from profiling_operator.collectors import Collector
+from profiling_operator.collectors import Collector, Wrapper
 from profiling_operator.errors import CollectorsClashError, SpecError
-from profiling_operator.plan import Places, build_plan, launcher_words
+from profiling_operator.plan import Places, ToolPlace, build_plan, launcher_words
 
-PLACES = Places("/work", "/opt/launch", {"pyspy": "/opt/py", "tau": "/opt/tau"})
+PLACES = Places(
+    "/work", "/opt/launch", {name: ToolPlace(f"/opt/{name}") for name in ("perf", "pyspy", "tau")}
+)
 
 
 def test_equal_jobs_give_equal_plans() -> None:
@@ -50,7 +52,7 @@ def test_the_application_s_words_come_last_and_unchanged() -> None:
     count = int(words[separator - 1])
     wrapper, own = words[separator + 1 :][:count], words[separator + 1 :][count:]
     assert own == ["./app", "{run}", "{launcher}", "a b"]
-    assert wrapper[0] == "/opt/py/bin/py-spy"
+    assert wrapper[0] == "/opt/pyspy/bin/py-spy"
     assert wrapper[-4:] == ["/opt/launch", "--record", "{run}/.app.json", "--"]
     assert "{run}/pyspy/profile.folded" in wrapper
     assert words[words.index("--chdir") + 1] == "/app"
@@ -67,6 +69,7 @@ def test_limits_and_stop_steps_reach_the_launcher() -> None:
     assert (said["--timeout"], said["--grace"], said["--on-timeout"]) == ("7", "3", "stop")
     assert (said["--warmups"], said["--repetitions"]) == ("2", "4")
     assert said["--stop"] == "INT:tool:exit:5"
+    assert said["--size-limit"] == str(int(0.8 * planned.size_limit))
     assert planned.longest_seconds >= 6 * (7 + 5 + 3)
 
 
@@ -80,7 +83,7 @@ def test_options_are_checked_with_their_path() -> None:
     told = str(caught.value)
     assert "spec.collectors[0].options.rat: is not a known field; did you mean 'rate'?" in told
     assert "spec.collectors[0].options.gil" in told
-    assert 'spec.collectors[1].name: "tua" must be one of pyspy, tau' in told
+    assert 'spec.collectors[1].name: "tua" must be one of' in told
 
 
 def test_collectors_that_need_the_same_thing_clash(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,3 +104,53 @@ def test_the_collector_of_a_plan_has_its_options() -> None:
 
     assert collector.name == "pyspy"
     assert options.model_dump()["rate"] == 333
+
+
+def test_a_tool_that_was_brought_starts_through_its_own_loader() -> None:
+    """The loader's words count as the wrapper's; those of tools that need none stay as they are."""
+    own = ("/tools/lib/ld.so", "--library-path", "/tools/lib")
+    places = Places("/work", "/opt/launch", {"pyspy": ToolPlace("/tools", own)})
+
+    words = launcher_words(build_plan(job()), places)
+
+    separator = words.index("--")
+    count = int(words[separator - 1])
+    assert words[separator + 1 : separator + 5] == [*own, "/tools/bin/py-spy"]
+    assert words[separator + 1 :][count:] == ["true"]
+
+
+def test_what_loads_itself_stands_next_to_the_application() -> None:
+    """TAU removes itself from the environment of what it enters: nothing may come between."""
+    planned = build_plan(job(collectors=[{"name": "tau"}, {"name": "pyspy"}]))
+
+    assert planned.wrapper.index("{tool:pyspy}/bin/py-spy") < planned.wrapper.index(
+        "{tool:tau}/bin/tau_exec"
+    )
+
+
+def test_what_is_to_be_done_after_a_run_reaches_the_launcher(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Word by word, with its output's file and its limit, which counts as time to end."""
+    pyspy: Collector = registry.load("collectors", "pyspy")
+    after = Wrapper(("x",), after=("{tool}/a", "b c"), after_output="{run}/o", after_seconds=40)
+    monkeypatch.setattr(type(pyspy), "wrap", lambda self, options: after)
+    planned = build_plan(job())
+
+    words = launcher_words(planned, PLACES)
+
+    given = [value for name, value in itertools.pairwise(words) if name == "--after"]
+    said = dict(itertools.pairwise(words))
+    assert given == ["/opt/pyspy/a", "b c"]
+    assert (said["--after-output"], said["--after-seconds"]) == ("{run}/o", "40")
+    assert planned.stop_seconds >= 40
+
+
+def test_two_that_want_the_time_after_a_run_clash(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only one command is run then."""
+    for name in ("pyspy", "tau"):
+        one: Collector = registry.load("collectors", name)
+        monkeypatch.setattr(type(one), "wrap", lambda self, options: Wrapper(("x",), after=("y",)))
+
+    with pytest.raises(CollectorsClashError, match="the time after a run"):
+        build_plan(job(collectors=[{"name": "pyspy"}, {"name": "tau"}]))

@@ -9,12 +9,14 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Event
+from typing import TypeVar
 
-from profiling_operator import names, plan, store, toolchains, uploader
+from profiling_operator import names, plan, store, uploader
 from profiling_operator.errors import (
     CancelledError,
     ExecutorError,
@@ -25,7 +27,7 @@ from profiling_operator.errors import (
     SpecError,
     StoreError,
 )
-from profiling_operator.executors import Executor, Observation, State
+from profiling_operator.executors import Executor, Listener, Observation, State
 from profiling_operator.settings import Settings
 from profiling_operator.spec import ProfilingJob
 from profiling_operator.status import (
@@ -40,10 +42,13 @@ from profiling_operator.status import (
 
 TICK_SECONDS = 0.5
 HUNG_SECONDS = 60.0
+UNREACHABLE_SECONDS = 120.0  # a platform that is restarted answers again before that
+UNREACHABLE_PAUSE = 1.0
 ENDED = {State.ENDED, State.LOST}
 RETRIED = {Reason.APP_FAILED, Reason.APP_KILLED, Reason.APP_OOM_KILLED}
 
 Tell = Callable[[Status], None]
+Answer = TypeVar("Answer")
 
 
 class Cancel:
@@ -51,12 +56,21 @@ class Cancel:
 
     def __init__(self) -> None:
         """Not wished yet."""
-        self.requested = False
         self._interrupts = False
+        self._requested = Event()
+
+    @property
+    def requested(self) -> bool:
+        """Whether it was wished."""
+        return self._requested.is_set()
+
+    def wait(self, seconds: float) -> None:
+        """Until it is wished, at most so long."""
+        self._requested.wait(seconds)
 
     def request(self) -> None:
         """Wish it; called by a signal's handler. Raises CancelledError out of a start."""
-        self.requested = True
+        self._requested.set()
         if self._interrupts:
             self._interrupts = False
             raise CancelledError("cancelled while starting")
@@ -86,6 +100,8 @@ class Given:
     tell: Tell
     """Called with each status that differs from the one before."""
     cancel: Cancel
+    output: int | None = None
+    """Descriptor that gets the application's output as it comes."""
 
 
 def run_job(given: Given) -> Status:
@@ -116,7 +132,8 @@ def _first_attempt(given: Given) -> int:
 
 def _attempt_names(given: Given) -> list[str]:
     """The names that the job's attempts have or will have."""
-    about, count = given.job.metadata, 1 + given.job.spec.retries.app
+    about, budget = given.job.metadata, given.job.spec.retries
+    count = 1 + budget.app + budget.infrastructure
     return [
         names.attempt_name(about.namespace, about.name, about.uid, number)
         for number in range(1, count + 1)
@@ -140,7 +157,7 @@ class _Attempt:
         try:
             self._refuse_impossible()
             with self._given.cancel.interrupting():
-                executor.start(self._planned)
+                executor.start(self._planned, Listener(self._progress, self._given.output))
             seen = self._wait()
             if self._retry_is_due(seen):
                 self._note_retry(seen)
@@ -164,7 +181,7 @@ class _Attempt:
             problems.append(Problem("spec.gates", "this version does not evaluate gates yet"))
         if problems:
             raise SpecError(problems)
-        facts = toolchains.facts_here()
+        facts = self._given.executor.facts(self._planned)
         for one in self._planned.collectors:
             collector, options = plan.collector_of(one)
             for finding in collector.preflight(facts, options):
@@ -177,17 +194,32 @@ class _Attempt:
         executor, name = self._given.executor, self._planned.name
         deadline = time.monotonic() + self._planned.longest_seconds + HUNG_SECONDS
         stopped = False
+        seen = self._patiently(lambda: executor.observe(name))
         while True:
-            seen = executor.observe(name)
             self._now(Facts(now(), observation=seen, attempt=self._described(seen)))
             if seen.state in ENDED:
                 return seen
             if self._given.cancel.requested and not stopped:
-                executor.stop(name, Reason.CANCELLED, "cancelled")
+                self._patiently(lambda: executor.stop(name, Reason.CANCELLED, "cancelled"))
                 stopped = True
             if time.monotonic() > deadline:
                 raise ExecutorError(f"attempt {name} did not end within its longest time")
-            executor.wait(name, TICK_SECONDS)
+            seen = self._patiently(lambda: executor.wait(name, TICK_SECONDS))
+
+    def _patiently(self, ask: Callable[[], Answer]) -> Answer:
+        """Ask again while the platform does not answer: what runs there goes on meanwhile."""
+        deadline = time.monotonic() + UNREACHABLE_SECONDS
+        while True:
+            try:
+                return ask()
+            except ExecutorError:
+                if time.monotonic() > deadline or not self._given.executor.can_be_lost:
+                    raise
+            self._given.cancel.wait(UNREACHABLE_PAUSE)
+
+    def _progress(self, words: str) -> None:
+        """How the start goes on."""
+        self._now(Facts(now(), attempt=self._record, progress=words))
 
     def _described(self, seen: Observation) -> AttemptStatus:
         started = seen.started.started_at if seen.started else ""
@@ -196,15 +228,26 @@ class _Attempt:
         )
 
     def _retry_is_due(self, seen: Observation) -> bool:
-        """Whether the application failed, and the job's budget allows another attempt."""
-        failed = seen.reason or (seen.exit.reason if seen.exit else "")
-        left = self._record.number <= self._given.job.spec.retries.app
-        return failed in RETRIED and left and not self._given.cancel.requested
+        """Whether the application failed or was lost, and the budget for that is not used up."""
+        outcome = self._outcome(seen)
+        earlier = [one.outcome for one in self._status.attempts[: self._record.number - 1]]
+        budget = self._given.job.spec.retries
+        if outcome in RETRIED:
+            left = budget.app - sum(one in RETRIED for one in earlier)
+        elif outcome == Reason.INFRASTRUCTURE_LOST and self._given.executor.can_be_lost:
+            left = budget.infrastructure - earlier.count(Reason.INFRASTRUCTURE_LOST)
+        else:
+            left = 0
+        return left > 0 and not self._given.cancel.requested
+
+    def _outcome(self, seen: Observation) -> str:
+        """Why the attempt ended, in a word."""
+        lost = Reason.INFRASTRUCTURE_LOST if seen.state is State.LOST else ""
+        return seen.reason or lost or (seen.exit.reason if seen.exit else "")
 
     def _note_retry(self, seen: Observation) -> None:
         """Keep the failed attempt in the status; its files go."""
-        outcome = seen.exit.reason if seen.exit else ""
-        ended = {"outcome": outcome, "finished_at": now()}
+        ended = {"outcome": str(self._outcome(seen)), "finished_at": now()}
         failed = self._described(seen).model_copy(update=ended)
         self.to_be_retried = True
         earlier = self._status.attempts[: self._record.number - 1]
@@ -227,7 +270,10 @@ class _Attempt:
 
     def _collect(self, seen: Observation, folder: Path) -> Collected:
         planned = self._planned
-        with self._given.executor.workspace(planned.name) as root:
+        executor = self._given.executor
+        with ExitStack() as kept:
+            copied = lambda: kept.enter_context(executor.workspace(planned.name))  # noqa: E731
+            root = self._patiently(copied)
             collected = uploader.collect(root, planned, seen, folder, self._given.settings)
         if collected.results is None:
             return collected

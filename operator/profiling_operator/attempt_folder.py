@@ -19,7 +19,6 @@ from profiling_operator.errors import ExecutorError, Reason
 from profiling_operator.plan import Plan
 from profiling_operator.workspace import Liveness
 
-BLOCK = 512
 OTHERS_MAY_WRITE = 0o022
 
 
@@ -84,15 +83,6 @@ class AttemptFolder:
             return int(identity["pid"]) if lives else None
         except (OSError, ValueError, KeyError, TypeError):
             return None
-
-    def used(self) -> int:
-        """Bytes that the workspace takes on the disk, links not followed."""
-        total = 0
-        for folder, _, names in os.walk(self.workspace):
-            for name in names:
-                with suppress(OSError):
-                    total += os.lstat(os.path.join(folder, name)).st_blocks * BLOCK
-        return total
 
     def end_launchers(self, seconds: float) -> None:
         """Stop what still runs, application first, and wait for each end."""

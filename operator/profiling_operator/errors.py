@@ -154,6 +154,24 @@ class ExecutorError(ProfilingError):
     retry = True
 
 
+class StartError(ProfilingError):
+    """The platform refuses to start it as it is."""
+
+    reason = Reason.CANNOT_START
+
+
+class ImageError(ProfilingError):
+    """An image is not there and could not be pulled."""
+
+    reason = Reason.IMAGE_PULL_FAILED
+
+
+class UnschedulableError(ProfilingError):
+    """The platform lacks what the job asks for, such as a GPU."""
+
+    reason = Reason.UNSCHEDULABLE
+
+
 class PlaybackError(ProfilingError):
     """The playback server did not become ready."""
 

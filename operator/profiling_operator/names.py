@@ -10,6 +10,9 @@ API_VERSION = f"{API_GROUP}/v1alpha1"
 KIND = "ProfilingJob"
 PLURAL = "profilingjobs"
 
+LABEL = f"{API_GROUP}/"
+"""What our labels begin with, on every platform."""
+
 LABEL_LIMIT = 63  # RFC 1123 label: the strictest limit of Kubernetes names
 DIGEST_LENGTH = 8
 

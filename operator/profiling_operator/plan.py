@@ -15,6 +15,7 @@ from profiling_operator.spec.app import App
 from profiling_operator.spec.job import Deadlines, Gate, Gpu, Output, Placement, Playback, Retries
 from profiling_operator.spec.reading import problems_of
 
+STOP_AT = 0.8  # of output.sizeLimit: what is there then can still be kept
 SWEEP_SECONDS = 15  # the launcher's own bounds after a run: 5 s for orphans, 5 s for KILL, margin
 
 
@@ -55,7 +56,14 @@ class Plan(Frozen):
     gates: tuple[Gate, ...]
     collectors: tuple[PlannedCollector, ...]
     wrapper: tuple[str, ...]
-    """Words in front of the command; `{run}`, `{launcher}`, `{toolchain:NAME}` stand for paths."""
+    """Words in front of the command; `{run}`, `{launcher}`, `{toolchain:NAME}` stand for paths,
+    `{tool:NAME}` for a program's loader, if it needs one, and its path."""
+    system_calls: tuple[str, ...]
+    """System calls that the collectors make and that containers are refused by default."""
+    after: tuple[str, ...]
+    """A command run after each run, with the same stand-ins."""
+    after_output: str
+    after_seconds: float
     env: dict[str, str]
     """Variables that the collectors need, for the application only, with the same stand-ins."""
     path: tuple[str, ...]
@@ -88,7 +96,8 @@ class Plan(Frozen):
     @property
     def stop_seconds(self) -> float:
         """The longest that one run may take to end once it has been told to."""
-        return sum(step.seconds for step in self.stop) + self.grace_seconds + SWEEP_SECONDS
+        after = self.after_seconds if self.after else 0.0
+        return sum(step.seconds for step in self.stop) + self.grace_seconds + SWEEP_SECONDS + after
 
     @property
     def longest_seconds(self) -> float:
@@ -97,12 +106,21 @@ class Plan(Frozen):
 
 
 @dataclass(frozen=True)
+class ToolPlace:
+    """Where a collector's files are, and what starts a program of theirs."""
+
+    prefix: str
+    loader: tuple[str, ...] = ()
+    """Words before the program, where it needs its own loader; empty: nothing."""
+
+
+@dataclass(frozen=True)
 class Places:
     """Where things are on one platform, as the application sees them."""
 
     workspace: str
     launcher: str
-    toolchains: Mapping[str, str]
+    toolchains: Mapping[str, ToolPlace]
 
 
 def build_plan(job: spec.ProfilingJob, attempt: int = 1, folder: str = "") -> Plan:
@@ -114,8 +132,9 @@ def build_plan(job: spec.ProfilingJob, attempt: int = 1, folder: str = "") -> Pl
     wanted = job.spec
     chosen = _choose(job)
     _refuse_clashes(chosen)
-    wrappers = [(name, one.wrap(options)) for name, one, options in chosen]
+    wrappers = _outer_first([(name, one.wrap(options)) for name, one, options in chosen])
     recorded = any(wrapper.hides_exit_code for _, wrapper in wrappers)
+    after = _only_after(wrappers)
     return Plan(
         name=names.attempt_name(
             job.metadata.namespace, job.metadata.name, job.metadata.uid, attempt
@@ -142,6 +161,12 @@ def build_plan(job: spec.ProfilingJob, attempt: int = 1, folder: str = "") -> Pl
             for name, one, options in chosen
         ),
         wrapper=tuple(_wrapper_words(wrappers, recorded)),
+        system_calls=tuple(
+            sorted({call for _, wrapper in wrappers for call in wrapper.system_calls})
+        ),
+        after=tuple(_named(word, after[0]) for word in after[1].after),
+        after_output=after[1].after_output,
+        after_seconds=after[1].after_seconds,
         env={
             key: _named(value, name)
             for name, wrapper in wrappers
@@ -176,13 +201,14 @@ def launcher_words(plan: Plan, places: Places) -> list[str]:
 
     The application's words are passed on as they are; only the wrapper's have stand-ins.
     """
+    wrapper = [word for one in plan.wrapper for word in _words(one, places)]
     return [
         places.launcher,
         *_launcher_options(plan, places),
         "--wrapper",
-        str(len(plan.wrapper)),
+        str(len(wrapper)),
         "--",
-        *(_resolve(word, places) for word in plan.wrapper),
+        *wrapper,
         *plan.app.command,
         *plan.app.args,
     ]
@@ -193,6 +219,8 @@ def _launcher_options(plan: Plan, places: Places) -> Iterator[str]:
     yield from ("--warmups", str(plan.warmups), "--repetitions", str(plan.repetitions))
     yield from ("--timeout", f"{plan.timeout_seconds:g}", "--grace", f"{plan.grace_seconds:g}")
     yield from ("--on-timeout", "stop" if plan.stop_is_normal else "fail")
+    yield from ("--output-env", "PROFILING_OUTPUT")
+    yield from ("--size-limit", str(int(STOP_AT * plan.size_limit)))
     for collector in plan.collectors:
         yield from ("--collector", collector.name)
     for name, value in plan.env.items():
@@ -201,24 +229,61 @@ def _launcher_options(plan: Plan, places: Places) -> Iterator[str]:
         yield from ("--path", _resolve(folder, places))
     for step in plan.stop:
         yield from ("--stop", f"{step.signal}:{step.target}:{step.wait}:{step.seconds:g}")
+    if plan.after:
+        yield from _after_options(plan, places)
     if plan.recorded:
         yield "--recorded"
     if plan.app.working_dir:
         yield from ("--chdir", plan.app.working_dir)
 
 
+def _after_options(plan: Plan, places: Places) -> Iterator[str]:
+    for word in (word for one in plan.after for word in _words(one, places)):
+        yield from ("--after", word)
+    yield from ("--after-output", plan.after_output)
+    yield from ("--after-seconds", f"{plan.after_seconds:g}")
+
+
+def _words(word: str, places: Places) -> list[str]:
+    """What a word stands for: a program may need its loader before it."""
+    for name, place in places.toolchains.items():
+        if word.startswith(f"{{tool:{name}}}"):
+            program = word.replace(f"{{tool:{name}}}", place.prefix, 1)
+            return [*place.loader, _resolve(program, places)]
+    return [_resolve(word, places)]
+
+
 def _resolve(word: str, places: Places) -> str:
     """The word with the places put in; `{run}` is left for the launcher."""
-    for name, prefix in places.toolchains.items():
-        word = word.replace(f"{{toolchain:{name}}}", prefix)
+    for name, place in places.toolchains.items():
+        word = word.replace(f"{{toolchain:{name}}}", place.prefix)
     return word.replace("{launcher}", places.launcher)
 
 
 def _named(word: str, name: str) -> str:
-    return word.replace("{toolchain}", f"{{toolchain:{name}}}")
+    word = word.replace("{toolchain}", f"{{toolchain:{name}}}")
+    return word.replace("{tool}", f"{{tool:{name}}}")
 
 
-def _wrapper_words(wrappers: list[tuple[str, collectors.Wrapper]], recorded: bool) -> Iterator[str]:
+Wrappers = list[tuple[str, collectors.Wrapper]]
+
+
+def _outer_first(wrappers: Wrappers) -> Wrappers:
+    """In the order of the job, but what loads itself into the application stands next to it."""
+    return sorted(wrappers, key=lambda one: one[1].is_inner)
+
+
+def _only_after(wrappers: Wrappers) -> tuple[str, collectors.Wrapper]:
+    """The collector that has something to do after each run. Raises where two have."""
+    found = [(name, wrapper) for name, wrapper in wrappers if wrapper.after]
+    if len(found) > 1:
+        who = " and ".join(name for name, _ in found)
+        message = f"{who} both need the time after a run, which only one can have"
+        raise CollectorsClashError([Problem("spec.collectors", message)])
+    return found[0] if found else ("", collectors.Wrapper())
+
+
+def _wrapper_words(wrappers: Wrappers, recorded: bool) -> Iterator[str]:
     for name, wrapper in wrappers:
         yield from (_named(word, name) for word in wrapper.words)
     if recorded:

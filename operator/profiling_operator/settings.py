@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Literal
 
 import pydantic
 from pydantic_settings import (
@@ -25,9 +26,30 @@ class ToolchainSettings(Frozen):
     """Where a collector's files come from."""
 
     path: str = ""
-    """A folder of this machine."""
+    """A folder: of this machine, or of the image."""
     image: str = ""
     """An image that holds them."""
+    in_app: bool = False
+    """They are in the application's own image, below `path`."""
+
+
+class DockerSettings(Frozen):
+    """How containers run on a Docker engine."""
+
+    pull: Literal["missing", "always", "never"] = "missing"
+    """When images are pulled."""
+    network: str = "bridge"
+    """The network of jobs without a playback server: `bridge`, `none`, or the name of one."""
+    internal: bool = False
+    """The networks that are made for playback servers have no way out."""
+    read_only: bool = False
+    """Applications may write to their volumes only, not to the rest of their file system."""
+    capabilities: tuple[str, ...] = ()
+    """Capabilities of applications; all others are dropped."""
+    system_calls: tuple[str, ...] = ("perf_event_open",)
+    """System calls that the engine refuses by default, and that collectors may have."""
+    pids_limit: int = 4096
+    """Most processes and threads of a container."""
 
 
 class Settings(BaseSettings):
@@ -39,6 +61,8 @@ class Settings(BaseSettings):
 
     toolchains: dict[str, ToolchainSettings] = {}
     """By collector."""
+    docker: DockerSettings = DockerSettings()
+    """For the docker executor."""
     state_dir: str = ""
     """Where the process executor keeps its attempts; default: a folder in the temporary folder."""
     keep_personal: bool = False

@@ -15,12 +15,16 @@ from profiling_operator.quantities import parse_quantity
 
 
 def spawn(
-    words: Sequence[str], root: Path, env: Mapping[str, str], plan: Plan
+    words: Sequence[str],
+    root: Path,
+    env: Mapping[str, str],
+    plan: Plan,
+    output: int | None = None,
 ) -> subprocess.Popen[bytes]:
     """Start a launcher in a session of its own, as the plan's user, with the plan's limits.
 
-    `root` is its workspace. Its output goes nowhere: app.log has it, capped. Raises LauncherError
-    when it cannot be executed, for example by that user.
+    `root` is its workspace. Its output goes to the descriptor `output`, or nowhere: app.log has it,
+    capped. Raises LauncherError when it cannot be executed, for example by that user.
     """
     user, group = _identity(plan)
     if user is not None:
@@ -32,8 +36,8 @@ def spawn(
             cwd=plan.folder or None,
             env=env,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL if output is None else output,
+            stderr=subprocess.DEVNULL if output is None else output,
             start_new_session=True,
             user=user,
             group=group,

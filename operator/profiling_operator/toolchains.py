@@ -9,7 +9,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from profiling_operator.collectors import Facts, Toolchain
+from profiling_operator.collectors import Facts as Facts  # executors know no collector
+from profiling_operator.collectors import Toolchain
 from profiling_operator.errors import ToolchainError
 from profiling_operator.settings import Settings
 

@@ -47,7 +47,7 @@ def collect(
 
     Raises OSError when the folder cannot be written; bad artifacts never raise.
     """
-    scanned = artifacts.scan(root)
+    scanned = _scan(root)
     with entries.create(folder / ENTRIES_FILE) as writer:
         conversion = Conversion(writer)
         done = [
@@ -90,6 +90,13 @@ def collect(
     return Collected(_outcomes(seen.runs, done), results, headline)
 
 
+def _scan(root: Path) -> artifacts.Scan:
+    """What the workspace holds; what its copy left out is refused with the rest."""
+    scanned = artifacts.scan(root)
+    left_out = (artifacts.Refused(one.path, one.reason) for one in workspace.read_left_out(root))
+    return artifacts.Scan(scanned.artifacts, (*scanned.refused, *left_out))
+
+
 def _convert(
     conversion: Conversion,
     scanned: artifacts.Scan,
@@ -104,6 +111,7 @@ def _convert(
         artifacts=scanned.below(f"{folder}/{one.name}"),
         options=options,
         started=entries.epoch_nanoseconds(record.started_at),
+        started_monotonic=record.started_monotonic_ns,
         job=planned.key,
         run=record.index,
         personal=settings.keep_personal,

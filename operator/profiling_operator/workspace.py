@@ -24,6 +24,8 @@ from profiling_operator.errors import Reason
 
 CONTROL = ".run"
 LOG = "app.log"
+REFUSED = "refused.json"
+"""In a copy of a workspace: what whoever copied it left out, and why."""
 RECORD_LIMIT = 64 << 10
 READ_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 FOLDER_FLAGS = READ_FLAGS | os.O_DIRECTORY
@@ -81,6 +83,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     tool_signal: Number | None = None
     log_bytes: Count = 0
     log_truncated: bool = False
+    after_exit_code: Number | None = None
 
     @property
     def nanoseconds(self) -> int:
@@ -101,6 +104,13 @@ class ExitRecord(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     exit_code: Number | None = None
     signal: Number | None = None
     timed_out: bool = False
+
+
+class LeftOut(msgspec.Struct, frozen=True):
+    """Something of a workspace that its copy does not have."""
+
+    path: Text
+    reason: Text
 
 
 Record = TypeVar("Record", Started, RunRecord, ExitRecord)
@@ -139,6 +149,23 @@ def read_runs(root: Path, limit: int) -> tuple[RunRecord, ...]:
 def read_exit(root: Path) -> ExitRecord | None:
     """The launcher's last word, once it is there."""
     return _read(root, "exit.json", ExitRecord)
+
+
+def read_left_out(root: Path) -> tuple[LeftOut, ...]:
+    """What the copying of a workspace left out; nothing where it is no copy."""
+    try:
+        return msgspec.json.decode(_bytes(root, REFUSED), type=tuple[LeftOut, ...])
+    except (OSError, msgspec.DecodeError, ValueError, RecursionError):
+        return ()
+
+
+def stop_is_requested(root: Path) -> bool:
+    """Whether somebody asked the launcher to stop."""
+    try:
+        _bytes(root, "stop")
+    except OSError:
+        return False
+    return True
 
 
 def liveness(root: Path) -> Liveness:

@@ -19,7 +19,7 @@ def test_render_prints_the_plan(profjob: Run, job_file: Callable[..., str]) -> N
     assert done.returncode == 0
     assert plan["collectors"][0]["options"]["rate"] == 100
     assert plan["launch"][-2:] == ["./app", "a b"]
-    assert "{toolchain:pyspy}/bin/py-spy" in plan["launch"]
+    assert "{tool:pyspy}/bin/py-spy" in plan["launch"]
 
 
 def test_render_refuses_what_run_would(profjob: Run, job_file: Callable[..., str]) -> None:

@@ -44,7 +44,7 @@ def test_wrap_by_default() -> None:
     """Sampling of any program, flat, into the run's own folder."""
     wrapper = TAU.wrap(options())
 
-    assert wrapper.words == ("{toolchain}/bin/tau_exec", "-T", "serial,pthread", "-ebs", "--")
+    assert wrapper.words == ("{tool}/bin/tau_exec", "-T", "serial,pthread", "-ebs", "--")
     assert wrapper.path == ("{toolchain}/bin",)
     assert not wrapper.hides_exit_code
     assert wrapper.env == {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from types import TracebackType
 
 from rich.console import Console
@@ -10,6 +11,8 @@ from rich.status import Status as Spinner
 from profiling_operator.spec import ProfilingJob
 from profiling_operator.status import ConditionType, Phase, Status
 
+# ci/nbody: Starting, pulling registry.example/nbody: 40 % of 120 MB
+HOW_FAR = re.compile(r": \d+ % of .*$")
 FINAL = {Phase.SUCCEEDED, Phase.FAILED, Phase.CANCELLED}
 
 
@@ -41,13 +44,15 @@ class Progress:
         line = f"{self._job.key}: {describe(status, self._job)}"
         if line == self._said:
             return
+        is_step = HOW_FAR.sub("", line) != HOW_FAR.sub("", self._said)
         self._said = line
         if status.phase in FINAL:
             self._stop()
         elif self._stderr.is_terminal:
             self._show(line)
             return
-        self._stderr.print(line, markup=False)
+        if is_step:  # a log needs no line for each percent
+            self._stderr.print(line, markup=False)
 
     def _show(self, line: str) -> None:
         if self._spinner is None:
@@ -67,7 +72,8 @@ def describe(status: Status, job: ProfilingJob) -> str:
         total = job.spec.warmups + job.spec.repetitions
         return f"Running, run {min(len(status.runs) + 1, total)} of {total}"
     if status.phase not in FINAL:
-        return status.phase.value
+        going = status.condition(ConditionType.RECONCILING)
+        return ", ".join(filter(None, [status.phase.value, going.message if going else ""]))
     finished = status.condition(ConditionType.FINISHED)
     said = [finished.reason, finished.message] if finished else []
     return ", ".join(dict.fromkeys(filter(None, [status.phase.value, *said])))

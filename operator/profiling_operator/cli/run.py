@@ -6,6 +6,7 @@ import hashlib
 import os
 import signal
 import socket
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -58,6 +59,9 @@ def run(
     raw: Annotated[
         bool | None, typer.Option("--raw/--no-raw", help="Overrides output.raw of the job.")
     ] = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Show the application's output on stderr.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
     """Run a job and leave its result folder.
@@ -75,6 +79,7 @@ def run(
             settings=settings.load(),
             tell=progress,
             cancel=_cancelled_by_signals(stderr),
+            output=sys.stderr.fileno() if follow else None,
         )
         _leftovers(given, restart, stderr)
         status = attempt.run_job(given)

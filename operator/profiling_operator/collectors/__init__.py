@@ -5,7 +5,8 @@ is wrapped and how it is stopped; after the run it reads what lies in its folder
 itself, and it never sees which platform runs it.
 
 Words that a wrapper may hold: `{run}` is the run's folder, `{toolchain}` the folder of the
-collector's files, `{launcher}` the launcher.
+collector's files, `{launcher}` the launcher. A word that begins with `{tool}` is a program of the
+toolchain: where that was brought into a foreign image, its own loader stands before it.
 """
 
 from __future__ import annotations
@@ -55,6 +56,16 @@ class Wrapper:
     """Folders put in front of the application's PATH."""
     hides_exit_code: bool = False
     """The tool does not return the application's exit code: an inner launcher records it."""
+    is_inner: bool = False
+    """It loads itself into what it starts, so nothing may stand between it and the application."""
+    system_calls: tuple[str, ...] = ()
+    """System calls it makes that containers are refused by default."""
+    after: tuple[str, ...] = ()
+    """A command run after each run where the application ran, since it needs the same files."""
+    after_output: str = ""
+    """The file that gets its standard output."""
+    after_seconds: float = 60.0
+    """How long it may take."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +78,13 @@ class Toolchain:
     """The program to look for in PATH where no prefix is set."""
     bundled: bool = False
     """It comes with this package's own installation."""
+    files: tuple[str, ...] = ()
+    """Patterns below the prefix of what has to be brought elsewhere; empty: all of it, to the same
+    path, since the files name it."""
+    is_script: bool = False
+    """Its program is a script for bash, which an image may lack."""
+    is_dynamic: bool = False
+    """Its program needs shared libraries: elsewhere it comes with them, and with their loader."""
     install: str = ""
     """What to do where it is missing."""
 
@@ -101,6 +119,8 @@ class Capture:
     options: Frozen
     started: int
     """When the run began, nanoseconds since the Unix epoch: anchors sources without a clock."""
+    started_monotonic: int | None = None
+    """The same moment by CLOCK_MONOTONIC in nanoseconds, where the place of the run told it."""
     job: str = ""
     run: int = 0
     host: str | None = None

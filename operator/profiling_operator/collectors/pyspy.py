@@ -79,6 +79,7 @@ class PySpy:
         file="bin/py-spy",
         program="py-spy",
         bundled=True,
+        files=("bin/py-spy",),
         install="It comes with `pip install profiling-operator`, or `pip install py-spy`.",
     )
 
@@ -88,7 +89,7 @@ class PySpy:
         suffix = RAW_SUFFIX if given.format == "raw" else SPEEDSCOPE_SUFFIX
         switches = (f"--{name}" for name in SWITCHES if getattr(given, name))
         words = (
-            *("{toolchain}/bin/py-spy", "record", "--threads", "--format", given.format),
+            *("{tool}/bin/py-spy", "record", "--threads", "--format", given.format),
             *("--rate", str(given.rate), "--output", f"{{run}}/pyspy/profile{suffix}"),
             *switches,
             *given.args,

@@ -78,6 +78,7 @@ class Tau:
     toolchain: ClassVar[Toolchain] = Toolchain(
         file="bin/tau_exec",
         program="tau_exec",
+        is_script=True,
         install="TAU has no package: name an image or a folder that holds bin/tau_exec, or build "
         "it from https://github.com/UO-OACISS/tau2",
     )
@@ -88,13 +89,14 @@ class Tau:
         chosen = _options(options)
         flags = {"-ebs": chosen.sampling, "-io": chosen.io, "-memory": chosen.memory}
         words = (
-            "{toolchain}/bin/tau_exec",
+            "{tool}/bin/tau_exec",
             *("-T", ",".join(chosen.tags)),
             *(flag for flag, wanted in flags.items() if wanted),
             *chosen.args,
             "--",
         )
-        return Wrapper(words, env=_environment(chosen), path=("{toolchain}/bin",))
+        path = ("{toolchain}/bin",)
+        return Wrapper(words, env=_environment(chosen), path=path, is_inner=True)
 
     def stop(self, options: Frozen) -> tuple[StopStep, ...]:
         """USR1 to what runs with TAU: it writes its profile and goes on. TERM would lose it."""

@@ -7,41 +7,34 @@ attempt that is there already, from whomever, is no second start.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import ClassVar, Protocol
 
 from profiling_operator.errors import Problem, Reason
+from profiling_operator.observation import Observation as Observation
+from profiling_operator.observation import State as State
 from profiling_operator.plan import Plan
-from profiling_operator.workspace import ExitRecord, RunRecord, Started
+from profiling_operator.toolchains import Facts
 
 
-class State(StrEnum):
-    """Where an attempt stands."""
-
-    STARTING = "Starting"
-    RUNNING = "Running"
-    ENDED = "Ended"
-    LOST = "Lost"
-    """It is gone, or never was, and left no outcome."""
+def _ignore(text: str) -> None:
+    """Nobody wants to know."""
 
 
 @dataclass(frozen=True)
-class Observation:
-    """What is to be seen of an attempt now."""
+class Listener:
+    """Who wants to know how a start goes on, and what the application prints."""
 
-    state: State
-    started: Started | None = None
-    runs: tuple[RunRecord, ...] = ()
-    exit: ExitRecord | None = None
-    reason: Reason | None = None
-    """The platform's own verdict, which goes before the launcher's: out of memory, lost, ..."""
-    message: str = ""
-    node: str = ""
-    device: str = ""
+    progress: Callable[[str], None] = _ignore
+    """Called with a few words, as in `pulling registry.example/app: 40 %`."""
+    output: int | None = None
+    """Descriptor that gets the application's output as it comes."""
+
+
+SILENT = Listener()
 
 
 class Executor(Protocol):
@@ -50,20 +43,30 @@ class Executor(Protocol):
     name: ClassVar[str]
     fields: ClassVar[Mapping[str, str]]
     """What fields of the resource mean here that do not mean the same everywhere."""
+    can_be_lost: ClassVar[bool]
+    """The platform may lose an attempt through no fault of the job: another one is worth it."""
 
     def check(self, plan: Plan) -> Sequence[Problem]:
         """Why this platform refuses the plan, field by field; empty: it does not."""
         ...
 
-    def start(self, plan: Plan) -> str:
+    def facts(self, plan: Plan) -> Facts:
+        """What is known of the place before the start, for the collectors' preflights."""
+        ...
+
+    def start(self, plan: Plan, listener: Listener = SILENT) -> str:
         """Start an attempt and return its name; twice is once.
 
-        Raises ExecutorError when the platform does not do it, ToolchainError, PlaybackError.
+        Raises ExecutorError when the platform does not do it, ImageError, ToolchainError,
+        PlaybackError.
         """
         ...
 
     def observe(self, attempt: str) -> Observation:
-        """What is to be seen now; never raises for an attempt that is gone: LOST."""
+        """What is to be seen now; never raises for an attempt that is gone: LOST.
+
+        Raises ExecutorError while the platform does not answer.
+        """
         ...
 
     def wait(self, attempt: str, seconds: float) -> Observation:

@@ -29,13 +29,11 @@ from profiling_operator import (
 )
 from profiling_operator.attempt_folder import AttemptFolder
 from profiling_operator.errors import ExecutorError, PlaybackError, Problem, Reason
-from profiling_operator.executors import Executor, Observation, State
-from profiling_operator.plan import Places, Plan, launcher_words
+from profiling_operator.executors import SILENT, Executor, Listener, Observation, State
+from profiling_operator.plan import Places, Plan, ToolPlace, launcher_words
 from profiling_operator.workspace import Liveness
 
 HOST = "127.0.0.1"
-STOP_AT = 0.8  # of the size limit: what is there then can still be kept
-GUARD_SECONDS = 2.0
 LAUNCH_SECONDS = 30.0
 PLAYBACK_GRACE = 5.0
 REAP_SECONDS = 5.0  # a launcher lets go of its sign of life a moment before it has ended
@@ -74,6 +72,7 @@ class Process:
 
     name: ClassVar[str] = "process"
     fields: ClassVar[Mapping[str, str]] = FIELDS
+    can_be_lost: ClassVar[bool] = False
 
     def __init__(self) -> None:
         """Nothing runs yet."""
@@ -85,7 +84,11 @@ class Process:
             Problem(where, f"{message} (executor process)") for where, message in _objections(plan)
         ]
 
-    def start(self, plan: Plan) -> str:
+    def facts(self, plan: Plan) -> toolchains.Facts:
+        """This machine's."""
+        return toolchains.facts_here()
+
+    def start(self, plan: Plan, listener: Listener = SILENT) -> str:
         """Start playback and launcher, unless the attempt is there already."""
         folder = _folder(plan.name)
         folder.make(passable=plan.app.security_context.run_as_user not in {None, os.geteuid()})
@@ -93,7 +96,7 @@ class Process:
             if not folder.was_launched():
                 self._clear_half_started(plan, folder)
                 folder.keep_plan(plan)
-                self._launch(plan, folder)
+                self._launch(plan, folder, listener)
         return plan.name
 
     def _clear_half_started(self, plan: Plan, folder: AttemptFolder) -> None:
@@ -103,16 +106,16 @@ class Process:
             processes.end_all(plan.name)
             shutil.rmtree(folder.playback, ignore_errors=True)
 
-    def _launch(self, plan: Plan, folder: AttemptFolder) -> None:
+    def _launch(self, plan: Plan, folder: AttemptFolder, listener: Listener) -> None:
         places = Places(str(folder.workspace), str(launcher.path()), _toolchains(plan))
         words = launcher_words(plan, places)
-        words[1:1] = ["--output-env", "PROFILING_OUTPUT"]
         if plan.playback is not None:
             self._start_playback(plan, folder)
             stop_file = folder.playback / workspace.CONTROL / "stop"
             words[1:1] = ["--stop-file-at-end", str(stop_file)]
         env = {**os.environ, **_environment(plan), processes.ATTEMPT_VARIABLE: plan.name}
-        child = self._children[plan.name] = spawning.spawn(words, folder.workspace, env, plan)
+        child = spawning.spawn(words, folder.workspace, env, plan, listener.output)
+        self._children[plan.name] = child
         folder.keep_launcher(child.pid)
         _await_first_word(child, folder)
 
@@ -157,21 +160,9 @@ class Process:
         )
 
     def wait(self, attempt: str, seconds: float) -> Observation:
-        """Woken by the launcher's end; meanwhile sees to it that the output does not overflow."""
-        deadline = time.monotonic() + seconds
-        folder = _folder(attempt)
-        while (left := deadline - time.monotonic()) > 0:
-            if not _wait_a_while(folder, min(left, GUARD_SECONDS)):
-                break
-            self._guard(attempt, folder)
+        """Woken by the launcher's end."""
+        _wait_a_while(_folder(attempt), seconds)
         return self.observe(attempt)
-
-    def _guard(self, attempt: str, folder: AttemptFolder) -> None:
-        plan = folder.plan()
-        if plan is not None and folder.used() > STOP_AT * plan.size_limit:
-            limit = plan.output.size_limit
-            message = f"the output passed {STOP_AT:.0%} of output.sizeLimit {limit}"
-            self.stop(attempt, Reason.OUTPUT_TOO_LARGE, message)
 
     def stop(self, attempt: str, reason: Reason, message: str = "") -> None:
         """Leave word for the launcher."""
@@ -246,8 +237,8 @@ def _folder(attempt: str) -> AttemptFolder:
 STATE_OF_LIVENESS = {Liveness.ALIVE: State.RUNNING, Liveness.GONE: State.LOST}
 
 
-def _wait_a_while(folder: AttemptFolder, seconds: float) -> bool:
-    """Wait for the launcher's end; whether it lives on.
+def _wait_a_while(folder: AttemptFolder, seconds: float) -> None:
+    """Wait for the launcher's end.
 
     The application can remove the sign of life; then the process itself is waited for.
     """
@@ -255,7 +246,6 @@ def _wait_a_while(folder: AttemptFolder, seconds: float) -> bool:
     pid = folder.launcher() if life is Liveness.ABSENT else None
     if pid is not None:
         processes.wait_for_exit(pid, seconds)
-    return life is Liveness.ALIVE or (pid is not None and folder.launcher() is not None)
 
 
 def _state(folder: AttemptFolder) -> State:
@@ -302,10 +292,11 @@ def _playback_words(plan: Plan, folder: AttemptFolder) -> list[str]:
     ]
 
 
-def _toolchains(plan: Plan) -> dict[str, str]:
+def _toolchains(plan: Plan) -> dict[str, ToolPlace]:
     known = settings.load()
     return {
-        one.name: str(toolchains.find(one.name, one.toolchain, known)) for one in plan.collectors
+        one.name: ToolPlace(str(toolchains.find(one.name, one.toolchain, known)))
+        for one in plan.collectors
     }
 
 

@@ -75,7 +75,7 @@ def next_status(previous: Status, facts: Facts) -> Status:
 
 def _phase(previous: Status, facts: Facts) -> Phase:
     if facts.observation is None:
-        return previous.phase
+        return Phase.STARTING if facts.progress else previous.phase
     return PHASE_OF_STATE[facts.observation.state]
 
 
@@ -85,14 +85,14 @@ Wanted = tuple[ConditionType, bool | None, str, str]
 def _conditions(
     previous: Status, facts: Facts, verdict: Verdict | None, phase: Phase
 ) -> tuple[Condition, ...]:
-    wanted = _final(facts, verdict) if verdict else _going(phase)
+    wanted = _final(facts, verdict) if verdict else _going(phase, facts.progress)
     return tuple(_condition(previous, facts, *one) for one in wanted)
 
 
-def _going(phase: Phase) -> Iterable[Wanted]:
+def _going(phase: Phase, progress: str) -> Iterable[Wanted]:
     yield (ConditionType.FINISHED, False, phase.value, "")
     yield (ConditionType.READY, False, phase.value, "")
-    yield (ConditionType.RECONCILING, True, phase.value, "")
+    yield (ConditionType.RECONCILING, True, phase.value, progress)
 
 
 def _final(facts: Facts, verdict: Verdict) -> Iterable[Wanted]:

@@ -41,6 +41,8 @@ class Facts:
     collected: Collected | None = None
     error: tuple[Reason, str] | None = None
     """What kept the attempt from starting."""
+    progress: str = ""
+    """How starting it goes on, for people."""
 
 
 @dataclass(frozen=True)
