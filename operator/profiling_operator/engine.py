@@ -1,0 +1,299 @@
+"""The door to a Docker engine: how it is reached, what its errors mean, how images come to it.
+
+The engine is the one that the `docker` command would talk to: `DOCKER_HOST` (unix, tcp with TLS,
+ssh), else the chosen context, else the local socket. Bodies go in and out as the Engine API has
+them (https://docs.docker.com/reference/api/engine/).
+"""
+
+from __future__ import annotations
+
+import grp
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import docker
+import requests
+import urllib3
+from docker.context import Context, ContextAPI
+from docker.errors import APIError, DockerException, NotFound
+from docker.utils import parse_repository_tag
+
+from profiling_operator.errors import (
+    ExecutorError,
+    ImageError,
+    PreflightError,
+    ProfilingError,
+    Reason,
+    UnschedulableError,
+)
+
+DEFAULT_HOST = "unix:///var/run/docker.sock"
+SECONDS = 60.0
+LAST_WORDS = 1000  # characters
+FAILURES = (requests.RequestException, urllib3.exceptions.HTTPError, DockerException, OSError)
+MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
+
+# What the engine says, and what it means. The first one found in its message counts.
+MEANINGS: tuple[tuple[str, type[ProfilingError], str], ...] = (
+    ("could not select device driver", UnschedulableError,
+     "the engine has no GPU runtime: install nvidia-container-toolkit there, then "
+     "`nvidia-ctk runtime configure` and restart it"),
+    ("nvidia-container-cli", UnschedulableError, "the engine's GPU runtime refuses"),
+    ("CDI device injection failed", UnschedulableError, "the engine does not have the GPU"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Image:
+    """What matters of an image that the engine has."""
+
+    id: str
+    reference: str
+    machine: str
+    """As `uname -m` says."""
+    entrypoint: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
+    env: tuple[str, ...] = ()
+
+
+class Engine:
+    """A Docker engine. Every failure is raised as one of our errors, but `NotFound`: see below."""
+
+    def __init__(self, url: str, client: docker.DockerClient) -> None:
+        """Use a client of the engine at `url`."""
+        self.url = url
+        self._client = client
+        self._info: dict[str, Any] = {}
+
+    @property
+    def api(self) -> Any:
+        """The client's low-level half, which speaks the Engine API's own words."""
+        return self._client.api
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        with suppress(*FAILURES):
+            self._client.close()
+
+    @contextmanager
+    def asked(self, what: str, refused: type[ProfilingError] = ExecutorError) -> Iterator[None]:
+        """Translates the client's errors; `what` says what was being done.
+
+        `refused` is raised for what the engine does not do, where its words mean nothing else.
+
+        Something that is not there raises FileNotFoundError, since only the caller knows what that
+        means.
+        """
+        try:
+            yield
+        except NotFound as error:
+            raise FileNotFoundError(f"{what}: {_said(error)}") from error
+        except APIError as error:
+            raise _meant(what, _said(error), refused) from error
+        except FAILURES as error:
+            message = f"{what}: {self.url} does not answer: {_innermost(error)}"
+            raise ExecutorError(message) from error
+
+    def info(self) -> Mapping[str, Any]:
+        """What the engine says of itself and its machine."""
+        if not self._info:
+            with self.asked("docker info"):
+                self._info = self.api.info()
+        return self._info
+
+    @property
+    def machine(self) -> str:
+        """The engine's machine, as `uname -m` says."""
+        said = str(self.info().get("Architecture", ""))
+        return MACHINES.get(said, said)
+
+    @property
+    def is_here(self) -> bool:
+        """Whether it runs on this machine, by all that can be known."""
+        return self.url.startswith("unix://")
+
+    @property
+    def version(self) -> tuple[int, ...]:
+        """The version of the API that is spoken with it."""
+        return tuple(int(part) for part in str(self.api._version).split("."))
+
+    def inspected(self, container: str) -> dict[str, Any] | None:
+        """A container as `docker inspect` shows it, or None where there is none."""
+        try:
+            with self.asked(f"inspect {container}"):
+                return dict(self.api.inspect_container(container))
+        except FileNotFoundError:
+            return None
+
+    def last_words(self, container: str, lines: int = 20) -> str:
+        """The end of what a container printed, for a message; empty where nothing is to be had."""
+        with suppress(ExecutorError, FileNotFoundError), self.asked(f"logs {container}"):
+            text = self.api.logs(container, tail=lines)
+            return str(text.decode("utf-8", "replace")).strip()[-LAST_WORDS:]
+        return ""
+
+    def has(self, container: str, path: str) -> bool:
+        """Whether a container's file system has something at a path."""
+        try:
+            with self.asked(f"look for {path}"):
+                stream, _ = self.api.get_archive(container, path)
+                stream.close()
+        except FileNotFoundError:
+            return False
+        return True
+
+    def listed(self, kind: str, label: str) -> list[dict[str, Any]]:
+        """What the engine has of `containers`, `volumes` or `networks` with a label."""
+        with self.asked(f"list {kind}"):
+            if kind == "containers":
+                return list(self.api.containers(all=True, filters={"label": label}))
+            if kind == "volumes":
+                return list(self.api.volumes(filters={"label": label}).get("Volumes") or [])
+            return list(self.api.networks(filters={"label": label}))
+
+    def image(self, reference: str, pull: str, tell: Any) -> Image:
+        """An image, pulled if that is wanted: `missing`, `always` or `never`.
+
+        `tell` is called with progress. Raises ImageError, and PreflightError for an image of
+        another architecture.
+        """
+        try:
+            if pull == "always":
+                self._pull(reference, tell)
+            found = self._inspected(reference)
+        except FileNotFoundError as error:
+            if pull != "missing":
+                raise ImageError(f"{reference}: is not on the engine (pull: {pull})") from error
+            self._pull(reference, tell)
+            found = self._inspected(reference)
+        if found.machine != self.machine:
+            message = f"{reference} is for {found.machine}, the engine's machine is {self.machine}"
+            raise PreflightError(Reason.CANNOT_START, message)
+        return found
+
+    def _inspected(self, reference: str) -> Image:
+        with self.asked(f"inspect {reference}"):
+            body = self.api.inspect_image(reference)
+        config = body.get("Config") or {}
+        said = str(body.get("Architecture", ""))
+        return Image(
+            id=body["Id"],
+            reference=reference,
+            machine=MACHINES.get(said, said),
+            entrypoint=tuple(config.get("Entrypoint") or ()),
+            command=tuple(config.get("Cmd") or ()),
+            env=tuple(config.get("Env") or ()),
+        )
+
+    def _pull(self, reference: str, tell: Any) -> None:
+        """With the credentials of docker's own configuration, helpers included."""
+        repository, tag = parse_repository_tag(reference)
+        try:
+            with self.asked(f"pull {reference}"):
+                self.api.reload_config()  # a token may have been renewed since
+                lines = self.api.pull(repository, tag=tag or "latest", stream=True, decode=True)
+                _follow_pull(reference, lines, tell)
+        except (FileNotFoundError, ExecutorError) as error:
+            raise ImageError(str(error)) from error
+
+
+def _follow_pull(reference: str, lines: Iterable[Mapping[str, Any]], tell: Any) -> None:
+    """Tell how far a pull is. Raises ImageError with what the registry said."""
+    layers: dict[str, tuple[int, int]] = {}
+    said = ""
+    for line in lines:
+        if "error" in line:
+            raise ImageError(f"{reference}: {line['error']}")
+        detail = line.get("progressDetail") or {}
+        if line.get("status") == "Downloading" and detail.get("total"):
+            layers[line.get("id", "")] = (detail["current"], detail["total"])
+        done = sum(current for current, _ in layers.values())
+        total = sum(whole for _, whole in layers.values())
+        percent = f": {100 * done // total} % of {total / 1e6:.0f} MB" if total else ""
+        if said != (said := f"pulling {reference}{percent}"):
+            tell(said)
+
+
+def connect(seconds: float | None = SECONDS) -> Engine:
+    """The engine that the `docker` command would talk to; an answer may take so many seconds.
+
+    Raises ExecutorError that says what to do when none answers.
+    """
+    url, tls = _address()
+    try:
+        return Engine(url, _client(url, tls, seconds))
+    except FAILURES as error:
+        raise ExecutorError(_why_unreachable(url, error)) from error
+
+
+def _address() -> tuple[str, Any]:
+    """URL, and TLS settings where a context has them."""
+    given = os.environ.get("DOCKER_HOST")
+    if given:
+        return given, None
+    name = os.environ.get("DOCKER_CONTEXT") or ContextAPI.get_current_context().Name
+    if name == "default":
+        return DEFAULT_HOST, None
+    context = Context.load_context(name)
+    if context is None:
+        raise ExecutorError(f"DOCKER_CONTEXT: there is no context named {name!r}")
+    return context.Host or DEFAULT_HOST, context.TLSConfig
+
+
+def _client(url: str, tls: Any, seconds: float | None) -> docker.DockerClient:
+    """ssh goes through the user's own `ssh`, which knows keys, agents and jump hosts."""
+    options: dict[str, Any] = {"timeout": seconds, "use_ssh_client": bool(shutil.which("ssh"))}
+    if tls is not None:
+        return docker.DockerClient(base_url=url, tls=tls, **options)
+    return docker.DockerClient.from_env(environment={**os.environ, "DOCKER_HOST": url}, **options)
+
+
+def _why_unreachable(url: str, error: BaseException) -> str:
+    """What to do about an engine that does not answer."""
+    inner = _innermost(error)
+    if isinstance(inner, PermissionError) or "Permission denied" in str(error):
+        return f"no permission to use {url}: {_group_hint(url)}"
+    hint = "is dockerd running there? DOCKER_HOST names another one"
+    return f"no Docker engine answers at {url} ({inner}): {hint}"
+
+
+def _group_hint(url: str) -> str:
+    """Which group may use a socket."""
+    try:
+        number = Path(urlsplit(url).path).stat().st_gid
+    except OSError:
+        return "ask its administrator"
+    name = str(number)
+    with suppress(KeyError):
+        name = grp.getgrgid(number).gr_name
+    return (
+        f"it belongs to group {name}: `usermod -aG {name} USER` for a user, "
+        f"`docker run --group-add {number}` for a container"
+    )
+
+
+def _innermost(error: BaseException) -> BaseException:
+    """The error at the bottom: the client wraps what happened several times."""
+    inner = error.__cause__ or error.__context__
+    for argument in error.args:
+        inner = argument if isinstance(argument, BaseException) else inner
+    reason = getattr(error, "reason", None)
+    inner = reason if isinstance(reason, BaseException) else inner
+    return error if inner is None or inner is error else _innermost(inner)
+
+
+def _said(error: APIError) -> str:
+    return str(error.explanation or error)
+
+
+def _meant(what: str, said: str, refused: type[ProfilingError]) -> ProfilingError:
+    for words, kind, meaning in MEANINGS:
+        if words in said:
+            return kind(f"{meaning} ({said})")
+    return refused(f"{what}: {said}")

@@ -1,0 +1,83 @@
+"""Watches an attempt's containers: wakes who waits, passes on what the application prints.
+
+Both are conveniences. Events can be lost, and a stream can end in silence, so who is woken looks
+for himself, and who is not looks now and then.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+from profiling_operator import engine
+from profiling_operator.containers import Attempt
+from profiling_operator.engine import FAILURES, Engine
+from profiling_operator.errors import ProfilingError
+
+PAUSE_SECONDS = 1.0
+ACTIONS = ("die", "health_status", "oom", "destroy")
+
+
+class Watch:
+    """Begun before the containers are started, so that nothing is missed."""
+
+    def __init__(self, attempt: Attempt, output: int | None) -> None:
+        """Watch from now on; `output` is a descriptor that gets what the application prints."""
+        self._attempt = attempt
+        self._changed = threading.Event()
+        self._closed = threading.Event()
+        self._streams: list[Any] = []
+        here = engine.connect(seconds=None)  # streams are quiet for as long as they like
+        self._begin(self._follow_events, here, _events(here, attempt))
+        if output is not None:
+            with suppress(ProfilingError, FileNotFoundError), here.asked("attach"):
+                stream = here.api.attach(attempt.name, stdout=True, stderr=True, stream=True)
+                self._begin(_pass_on, stream, output)
+
+    def _begin(self, follow: Any, *given: Any) -> None:
+        threading.Thread(target=follow, args=given, daemon=True).start()
+
+    def wait(self, seconds: float) -> None:
+        """Until something has happened since the last wait, at most so long."""
+        self._changed.wait(seconds)
+        self._changed.clear()
+
+    def close(self) -> None:
+        """Watch no more."""
+        self._closed.set()
+        self._changed.set()
+        for stream in self._streams:
+            with suppress(*FAILURES):
+                stream.close()
+
+    def _follow_events(self, here: Engine, stream: Any) -> None:
+        """Subscribes again when a stream ends: the engine was restarted, or lost its patience."""
+        while not self._closed.is_set():
+            self._streams = [stream] if stream is not None else []
+            for event in _until_broken(stream):
+                if str(event.get("Action", "")).startswith(ACTIONS):
+                    self._changed.set()
+            self._changed.set()
+            self._closed.wait(PAUSE_SECONDS)
+            stream = None if self._closed.is_set() else _events(here, self._attempt)
+        here.close()
+
+
+def _events(here: Engine, attempt: Attempt) -> Any:
+    with suppress(ProfilingError, FileNotFoundError), here.asked("events"):
+        return here.api.events(filters={"label": attempt.label}, decode=True)
+    return None
+
+
+def _until_broken(stream: Any) -> Iterator[dict[str, Any]]:
+    with suppress(*FAILURES, ValueError, AttributeError):  # closed under our feet
+        yield from stream or ()
+
+
+def _pass_on(stream: Any, output: int) -> None:
+    with suppress(*FAILURES, ValueError, AttributeError):
+        for piece in stream:
+            os.write(output, piece)
