@@ -13,7 +13,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from threading import Event
 from typing import TypeVar
 
 from profiling_operator import names, plan, store, uploader
@@ -56,21 +55,12 @@ class Cancel:
 
     def __init__(self) -> None:
         """Not wished yet."""
+        self.requested = False
         self._interrupts = False
-        self._requested = Event()
-
-    @property
-    def requested(self) -> bool:
-        """Whether it was wished."""
-        return self._requested.is_set()
-
-    def wait(self, seconds: float) -> None:
-        """Until it is wished, at most so long."""
-        self._requested.wait(seconds)
 
     def request(self) -> None:
         """Wish it; called by a signal's handler. Raises CancelledError out of a start."""
-        self._requested.set()
+        self.requested = True
         if self._interrupts:
             self._interrupts = False
             raise CancelledError("cancelled while starting")
@@ -215,7 +205,7 @@ class _Attempt:
             except ExecutorError:
                 if time.monotonic() > deadline or not self._given.executor.can_be_lost:
                     raise
-            self._given.cancel.wait(UNREACHABLE_PAUSE)
+            time.sleep(UNREACHABLE_PAUSE)  # nothing tells of its return
 
     def _progress(self, words: str) -> None:
         """How the start goes on."""

@@ -224,6 +224,6 @@ def _gone(here: Engine, remove_it: Callable[[], object]) -> None:
         except ProfilingError:
             if not left:
                 raise
-            time.sleep(PAUSE_SECONDS)
+            time.sleep(PAUSE_SECONDS)  # no event tells of it
         else:
             return
