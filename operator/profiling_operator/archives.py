@@ -28,7 +28,8 @@ PIECE = 1 << 18
 FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 FILE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 NO_LIMITS = Limits()
-NOTED, NOTED_PATH = 100, 120  # refusals written down, characters of each path: bounded together
+OVER = "the time for reading is over; this and the rest is not read"
+NOTED, NOTED_PATH = 80, 120  # refusals written down, characters of each path: bounded together
 
 
 @dataclass(frozen=True)
@@ -88,10 +89,11 @@ def pack_folder(folder: Path, name: str) -> Iterator[IO[bytes]]:
 
 
 class _Stream(io.RawIOBase):
-    """Chunks as a file to read from."""
+    """Chunks as a file to read from, which ends when the time for it is over."""
 
-    def __init__(self, chunks: Iterable[bytes]) -> None:
+    def __init__(self, chunks: Iterable[bytes], is_over: Callable[[], bool]) -> None:
         self._chunks = iter(chunks)
+        self._is_over = is_over
         self._rest = b""
 
     def readable(self) -> bool:
@@ -99,7 +101,7 @@ class _Stream(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         while not self._rest:
-            chunk = next(self._chunks, None)
+            chunk = None if self._is_over() else next(self._chunks, None)
             if chunk is None:
                 return 0
             self._rest = chunk
@@ -125,31 +127,44 @@ def unpack(
     when `is_over` says so: the rest is refused. Raises ExecutorError where the stream breaks off.
     """
     root = os.open(folder, FOLDER_FLAGS)
-    taking = _Taking(root, limits, is_over, 0 if keeps_name else 1)
+    taking = _Taking(root, limits, is_over, skips_name=not keeps_name)
     try:
-        reader = io.BufferedReader(cast(io.RawIOBase, _Stream(chunks)), PIECE)
-        with tarfile.open(fileobj=reader, mode="r|") as archive:
+        reader = io.BufferedReader(cast(io.RawIOBase, _Stream(chunks, is_over)), PIECE)
+        with tarfile.open(fileobj=reader, mode="r|", bufsize=PIECE) as archive:
             for member in archive:
                 taking.take(archive, member)
                 if taking.is_full:
                     break
+            else:
+                _require_end(archive)
     except (tarfile.TarError, EOFError) as error:
-        raise ExecutorError(f"the copy of the workspace broke off: {error}") from error
+        if not is_over():
+            raise ExecutorError(f"the copy of the workspace broke off: {error}") from error
+        taking.refuse("", OVER)
     finally:
         taking.write_refused()
         os.close(root)
+
+
+def _require_end(archive: tarfile.TarFile) -> None:
+    """Raises where it just stops: tarfile takes anything but a member for the end.
+
+    An archive ends with two empty blocks, the first of which has been read.
+    """
+    if archive.fileobj.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+        raise tarfile.ReadError("there is no end of the archive")
 
 
 class _Taking:
     """Takes members into a folder."""
 
     def __init__(
-        self, root: int, limits: Limits, is_over: Callable[[], bool], skipped: int
+        self, root: int, limits: Limits, is_over: Callable[[], bool], skips_name: bool
     ) -> None:
         self._root = root
         self._limits = limits
         self._is_over = is_over
-        self._skipped = skipped
+        self._skips_name = skips_name
         self._left_out: list[LeftOut] = []
         self._count = 0
         self._total = 0
@@ -165,22 +180,34 @@ class _Taking:
                 self._put(archive, member, path)
             except OSError as error:
                 reason = error.strerror or str(error)
+            except ValueError as error:  # a NUL in a name
+                reason = str(error)
         if reason:
-            self._left_out.append(LeftOut(printable(str(path))[:NOTED_PATH], reason))
+            self.refuse(str(path), reason)
+
+    def refuse(self, path: str, reason: str) -> None:
+        """Note what is left out."""
+        self._left_out.append(LeftOut(printable(path)[:NOTED_PATH], reason))
 
     def _below(self, name: str) -> PurePosixPath:
         """The path below our folder: archives begin with the name of theirs."""
-        return PurePosixPath(*PurePosixPath(name).parts[self._skipped :])
+        return PurePosixPath(name.partition("/")[2] if self._skips_name else name)
 
     def _objection(self, member: tarfile.TarInfo, path: PurePosixPath) -> str:
         limits = self._limits
-        self.is_full = self._is_over() or self._count > limits.count + 1
+        is_over, too_many = self._is_over(), self._count > limits.count + 1
+        self.is_full = is_over or too_many
         objections = {
-            f"past {limits.count} names or the time for reading; this and the rest is not read":
-                self.is_full,
-            "its name leads elsewhere": ".." in path.parts or path.is_absolute(),
+            OVER: is_over,
+            f"past {limits.count} names; this and the rest is not read": too_many,
+            "its name leads elsewhere": _leads_elsewhere(path),
+            "its target is elsewhere":
+                member.islnk() and _leads_elsewhere(self._below(member.linkname)),
+            "its name is that of this list": path.parts[:2] == (CONTROL, REFUSED),
+            "a name of the launcher's folder": path.parts == (CONTROL,) and not member.isdir(),
             f"deeper than {limits.depth} folders": len(path.parts) > limits.depth + 1,
             "a device": member.ischr() or member.isblk(),
+            "of an unknown kind": member.type not in tarfile.SUPPORTED_TYPES,
             f"larger than {limits.file_bytes} bytes": member.size > limits.file_bytes,
             f"past {limits.total_bytes} bytes in all":
                 self._total + member.size > limits.total_bytes,
@@ -213,26 +240,35 @@ class _Taking:
     def _write(
         self, archive: tarfile.TarFile, member: tarfile.TarInfo, name: str, folder: int
     ) -> None:
+        """All of a file or nothing: half of one would be taken for a whole."""
         stream = archive.extractfile(member)
-        with open(os.open(name, FILE_FLAGS, 0o600, dir_fd=folder), "wb") as file:
-            while stream is not None and (piece := stream.read(PIECE)):
-                file.write(piece)
-                self._total += len(piece)
-            file.flush()
-            os.utime(file.fileno(), (member.mtime, member.mtime))
+        descriptor = os.open(name, FILE_FLAGS, 0o600, dir_fd=folder)
+        try:
+            with open(descriptor, "wb") as file:
+                while stream is not None and (piece := stream.read(PIECE)):
+                    file.write(piece)
+                    self._total += len(piece)
+                file.flush()
+                with suppress(OverflowError, ValueError, OSError):  # times that exist only there
+                    os.utime(descriptor, (member.mtime, member.mtime))
+        except (OSError, tarfile.TarError):
+            os.unlink(name, dir_fd=folder)
+            raise
 
     def write_refused(self) -> None:
-        """Note what was left out, in place of what the application may have written there."""
+        """Note what was left out; nothing else gets into the place of the note."""
         if not self._left_out:
             return
         folder = _open_folder(self._root, (CONTROL,))
         try:
-            with suppress(FileNotFoundError):
-                os.unlink(REFUSED, dir_fd=folder)
             with open(os.open(REFUSED, FILE_FLAGS, 0o600, dir_fd=folder), "wb") as file:
                 file.write(msgspec.json.encode(self._left_out[:NOTED]))
         finally:
             os.close(folder)
+
+
+def _leads_elsewhere(path: PurePosixPath) -> bool:
+    return ".." in path.parts or path.is_absolute()
 
 
 def _open_folder(root: int, parts: Iterable[str]) -> int:
@@ -240,13 +276,8 @@ def _open_folder(root: int, parts: Iterable[str]) -> int:
     here = os.dup(root)
     for part in parts:
         try:
-            os.mkdir(part, 0o700, dir_fd=here)
-        except FileExistsError:
-            pass
-        except OSError:
-            os.close(here)
-            raise
-        try:
+            with suppress(FileExistsError):
+                os.mkdir(part, 0o700, dir_fd=here)
             inner = os.open(part, FOLDER_FLAGS, dir_fd=here)
         finally:
             os.close(here)

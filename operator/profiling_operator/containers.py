@@ -172,8 +172,16 @@ def filler(plan: Plan, index: int, image: Image, prefix: str) -> dict[str, Any]:
     }
 
 
+@dataclass(frozen=True)
+class Contents:
+    """What an image has of what programs expect everywhere."""
+
+    bash: bool = True
+    tmp: bool = True
+
+
 def app(
-    plan: Plan, brought: Delivery, image: Image, settings: DockerSettings, *, has_shell: bool
+    plan: Plan, brought: Delivery, image: Image, settings: DockerSettings, contents: Contents
 ) -> dict[str, Any]:
     """The application's container: the launcher, which starts the wrapped command."""
     attempt = Attempt(plan.name)
@@ -190,7 +198,7 @@ def app(
         mounts.append(_mount(attempt.volume("playback"), PLAYBACK_WORKSPACE))
     return {
         **_body(plan, "app", image, words),
-        "Env": [*_app_env(plan), *_shell_path(image, has_shell)],
+        "Env": [*_app_env(plan), *([] if contents.bash else [_shell_path(image)])],
         **_user(plan),
         "StopTimeout": math.ceil(plan.stop_seconds) + STOP_MARGIN,
         "HostConfig": {
@@ -198,6 +206,7 @@ def app(
             **_limits(plan),
             "CapAdd": list(settings.capabilities),
             "Mounts": mounts,
+            "Tmpfs": {} if contents.tmp and not settings.read_only else {"/tmp": "mode=1777"},  # noqa: S108
             "NetworkMode": plan.name if plan.playback else settings.network,
             "SecurityOpt": _security(plan, settings),
             "DeviceRequests": _devices(plan),
@@ -334,13 +343,11 @@ def _env(variables: Sequence[EnvVar]) -> Iterator[str]:
     return (f"{one.name}={one.value or ''}" for one in variables)
 
 
-def _shell_path(image: Image, has_shell: bool) -> list[str]:
+def _shell_path(image: Image) -> str:
     """Where the image has no bash, ours comes last: the application's own programs go first."""
-    if has_shell:
-        return []
     given = (one.partition("=")[2] for one in image.env if one.startswith("PATH="))
     path = next(given, "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
-    return [f"PATH={path}:{delivery.SHELL}"]
+    return f"PATH={path}:{delivery.SHELL}"
 
 
 def _health(plan: Plan, api: tuple[int, ...]) -> dict[str, Any]:

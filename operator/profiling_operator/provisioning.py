@@ -13,7 +13,7 @@ from typing import IO, Any
 
 from profiling_operator import archives, containers, delivery
 from profiling_operator.archives import Packed
-from profiling_operator.containers import Attempt
+from profiling_operator.containers import Attempt, Contents
 from profiling_operator.delivery import Delivery, ToolchainImage
 from profiling_operator.engine import Engine, Image
 from profiling_operator.errors import (
@@ -62,12 +62,12 @@ class Provisioning:
             self._create("volume", name, {"Labels": containers.labels(plan, "volume")})
         brought = replace(brought, places={**brought.places, **self._fill(brought)})
         self.tell("bringing the launcher and the collectors")
-        brought, has_shell = self._deliver(brought, image)
+        brought, contents = self._deliver(brought, image)
         if server is not None:
             self._create("network", plan.name, containers.network(plan, own))
             body = containers.playback(plan, server, own, self.here.version)
             self._create("container", Attempt(plan.name).playback, body)
-        body = containers.app(plan, brought, image, own, has_shell=has_shell)
+        body = containers.app(plan, brought, image, own, contents)
         self._create("container", plan.name, body)
 
     def _image(self, reference: str) -> Image:
@@ -116,13 +116,13 @@ class Provisioning:
             f"toolchains.{one.name}.path names the folder in the image"
         )
 
-    def _deliver(self, brought: Delivery, image: Image) -> tuple[Delivery, bool]:
-        """Put files and folders into the volumes; also whether the image has a bash of its own."""
+    def _deliver(self, brought: Delivery, image: Image) -> tuple[Delivery, Contents]:
+        """Put files and folders into the volumes; also tells what the image has."""
         name = Attempt(self.plan.name).deliverer
         self._create("container", name, containers.deliverer(self.plan, brought, image))
         try:
-            has_shell = self.here.has(name, "/bin/bash")
-            brought, more = self._with_shell(name, brought, has_shell)
+            contents = Contents(*(self.here.has(name, path) for path in ("/bin/bash", "/tmp")))  # noqa: S108
+            brought, more = self._with_shell(name, brought, contents)
             folders = [Packed(path[1:], mode=WRITABLE) for path in self._writable()]
             with archives.pack([*folders, *brought.files, *more]) as archive:
                 self._put(name, "/", archive)
@@ -131,7 +131,7 @@ class Provisioning:
                     self._put(name, "/", archive)
         finally:
             _remove_container(self.here, name)
-        return brought, has_shell
+        return brought, contents
 
     def _writable(self) -> list[str]:
         return containers.writable_folders(self.plan)
@@ -141,11 +141,11 @@ class Provisioning:
             self.here.api.put_archive(container, path, archive)
 
     def _with_shell(
-        self, container: str, brought: Delivery, has_shell: bool
+        self, container: str, brought: Delivery, contents: Contents
     ) -> tuple[Delivery, Iterable[Packed]]:
         """Scripts start through a bash of ours where the image has none."""
         scripts = [one.name for one in self.plan.collectors if one.toolchain.is_script]
-        if has_shell or not scripts:
+        if contents.bash or not scripts:
             return brought, ()
         places, more = dict(brought.places), delivery.shell()
         for name in scripts:

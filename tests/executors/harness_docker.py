@@ -6,13 +6,13 @@ from typing import Any
 
 from profiling_operator import engine
 
-IMAGE = "exp/py:1"
+IMAGE = "profiling-operator/python:local"
 
 
 class Harness:
     """Applications are Python programs of an image that `make images` makes."""
 
-    needs: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ("docker", "images")
 
     def app(self, code: str, *args: str, **more: Any) -> dict[str, Any]:
         """`spec.app` that runs Python code."""

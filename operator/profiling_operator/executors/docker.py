@@ -171,15 +171,11 @@ class Docker:
         here, deadline = self._engine(), time.monotonic() + seconds
         with tempfile.TemporaryDirectory(dir=_base(), prefix="copy-") as scratch:
             folder = Path(scratch)
-            try:
-                with here.asked(f"read {path}"):
-                    stream, _ = here.api.get_archive(attempt, path, chunk_size=archives.PIECE)
-                    archives.unpack(
-                        stream, folder, limits, lambda: time.monotonic() > deadline,
-                        keeps_name=limits is RECORDS,
-                    )  # fmt: skip
-            except FileNotFoundError:
-                pass
+            with suppress(FileNotFoundError), here.archive(attempt, path) as pieces:
+                archives.unpack(
+                    pieces, folder, limits, lambda: time.monotonic() > deadline,
+                    keeps_name=limits is RECORDS,
+                )  # fmt: skip
             yield folder
 
     def wait(self, attempt: str, seconds: float) -> Observation:
