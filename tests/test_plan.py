@@ -126,6 +126,13 @@ def test_what_loads_itself_stands_next_to_the_application() -> None:
     assert planned.wrapper.index("{tool:pyspy}/bin/py-spy") < planned.wrapper.index(
         "{tool:tau}/bin/tau_exec"
     )
+    assert [step.signal for step in planned.stop] == ["USR1", "INT"]
+
+
+def test_two_tools_around_the_application_clash() -> None:
+    """A stop would reach one of them only, and take the other one's profile with it."""
+    with pytest.raises(CollectorsClashError, match="pyspy and perf both stand around"):
+        build_plan(job(collectors=[{"name": "pyspy"}, {"name": "perf"}]))
 
 
 def test_what_is_to_be_done_after_a_run_reaches_the_launcher(
@@ -133,7 +140,9 @@ def test_what_is_to_be_done_after_a_run_reaches_the_launcher(
 ) -> None:
     """Word by word, with its output's file and its limit, which counts as time to end."""
     pyspy: Collector = registry.load("collectors", "pyspy")
-    after = Wrapper(("x",), after=("{tool}/a", "b c"), after_output="{run}/o", after_seconds=40)
+    after = Wrapper(
+        ("x",), is_inner=True, after=("{tool}/a", "b c"), after_output="{run}/o", after_seconds=40
+    )
     monkeypatch.setattr(type(pyspy), "wrap", lambda self, options: after)
     planned = build_plan(job())
 
@@ -150,7 +159,8 @@ def test_two_that_want_the_time_after_a_run_clash(monkeypatch: pytest.MonkeyPatc
     """Only one command is run then."""
     for name in ("pyspy", "tau"):
         one: Collector = registry.load("collectors", name)
-        monkeypatch.setattr(type(one), "wrap", lambda self, options: Wrapper(("x",), after=("y",)))
+        wrapper = Wrapper(("x",), is_inner=True, after=("y",))
+        monkeypatch.setattr(type(one), "wrap", lambda self, options, it=wrapper: it)
 
     with pytest.raises(CollectorsClashError, match="the time after a run"):
         build_plan(job(collectors=[{"name": "pyspy"}, {"name": "tau"}]))

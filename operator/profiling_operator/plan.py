@@ -133,6 +133,7 @@ def build_plan(job: spec.ProfilingJob, attempt: int = 1, folder: str = "") -> Pl
     chosen = _choose(job)
     _refuse_clashes(chosen)
     wrappers = _outer_first([(name, one.wrap(options)) for name, one, options in chosen])
+    _refuse_two_around(wrappers)
     recorded = any(wrapper.hides_exit_code for _, wrapper in wrappers)
     after = _only_after(wrappers)
     return Plan(
@@ -173,13 +174,7 @@ def build_plan(job: spec.ProfilingJob, attempt: int = 1, folder: str = "") -> Pl
             for key, value in wrapper.env.items()
         },
         path=tuple(_named(one, name) for name, wrapper in wrappers for one in wrapper.path),
-        stop=tuple(
-            PlannedStop(
-                signal=step.signal, target=step.target, wait=step.wait, seconds=step.seconds
-            )
-            for _, one, options in chosen
-            for step in one.stop(options)
-        ),
+        stop=tuple(_stop_steps(chosen)),
         recorded=recorded,
         warmups=wanted.warmups,
         repetitions=wanted.repetitions,
@@ -265,12 +260,29 @@ def _named(word: str, name: str) -> str:
     return word.replace("{tool}", f"{{tool:{name}}}")
 
 
+def _stop_steps(chosen: list[Chosen]) -> Iterator[PlannedStop]:
+    """What is inside the application goes first: the tools around it may end it."""
+    inner_first = sorted(chosen, key=lambda one: not one[1].wrap(one[2]).is_inner)
+    for step in (step for _, one, options in inner_first for step in one.stop(options)):
+        yield PlannedStop(
+            signal=step.signal, target=step.target, wait=step.wait, seconds=step.seconds
+        )
+
+
 Wrappers = list[tuple[str, collectors.Wrapper]]
 
 
 def _outer_first(wrappers: Wrappers) -> Wrappers:
     """In the order of the job, but what loads itself into the application stands next to it."""
     return sorted(wrappers, key=lambda one: one[1].is_inner)
+
+
+def _refuse_two_around(wrappers: Wrappers) -> None:
+    """Measured: a stop reaches one of two tools, which ends the other without its profile."""
+    around = [name for name, wrapper in wrappers if wrapper.words and not wrapper.is_inner]
+    if len(around) > 1:
+        message = f"{' and '.join(around)} both stand around the application: only one can"
+        raise CollectorsClashError([Problem("spec.collectors", message)])
 
 
 def _only_after(wrappers: Wrappers) -> tuple[str, collectors.Wrapper]:

@@ -1,0 +1,296 @@
+"""perf, the kernel's own profiler: samples any program, in any language, on every thread.
+
+It wraps the command and records its processes; right after the run, where the application's files
+are, `perf script` turns the recording into text with the functions' names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Annotated, ClassVar, Literal, cast
+
+from pydantic import Field, StringConstraints
+
+from profiling_operator.artifacts import Artifact
+from profiling_operator.collectors import (
+    Capture,
+    Collector,
+    Evidence,
+    Facts,
+    Fate,
+    FileNote,
+    Impossible,
+    Item,
+    Metadata,
+    StopStep,
+    Target,
+    Toolchain,
+    Verdict,
+    Wait,
+    Wrapper,
+    judge_common,
+)
+from profiling_operator.errors import ArtifactError, Reason
+from profiling_operator.formats import perf_script
+from profiling_operator.formats.perf_entries import Entries, Place
+from profiling_operator.formats.perf_script import Malformed, Sample
+from profiling_operator.frozen import Frozen
+from profiling_operator.spec.app import Word
+
+# cpu-clock   cycles:pp   cpu/event=0x3c,umask=0x1/   sched:sched_switch   cpu-clock,cache-misses
+Event = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_.:/=,-]*$", max_length=512)]
+
+FIELDS = "comm,pid,tid,cpu,time,period,event,ip,sym,dso"
+TEXT = (".script", ".perf", "perf.txt")
+RECORDING = (".data", ".data.old")
+USER_PARANOID, KERNEL_PARANOID = 2, 1
+COUNTER_CAPABILITIES = frozenset({"PERFMON", "SYS_ADMIN"})
+NOTES_PER_FILE = 20
+LOG_READ = 1024
+NO_SYMBOL = "no frame of any sample has a name"
+# What the text's head tells of the run; the personal ones can carry people and secrets.
+IMPERSONAL = frozenset(
+    {"perf version", "os release", "arch", "cpudesc", "nrcpus online", "total memory"}
+)
+PERSONAL = frozenset({"hostname", "cmdline"})
+KEPT = IMPERSONAL | PERSONAL | {"reference time", "captured on"}
+LONGEST_FACT = 4096
+
+
+class Options(Frozen):
+    """Options of perf."""
+
+    frequency: Annotated[int, Field(ge=1, le=10_000)] = 99
+    """Samples per second of a thread that runs; not a round number, which could go in step with the
+    program's own clock."""
+    event: Event = "cpu-clock"
+    """What is sampled: `cpu-clock` is time and works everywhere; `cycles`, `instructions` and other
+    counters of the processor are often missing in virtual machines. Several are parted by commas.
+    Headline and flame graph tell of time, so they need `cpu-clock` or `task-clock` among them."""
+    call_graph: Literal["fp", "dwarf", "lbr", "none"] = "fp"
+    """How callers are found: `fp` by frame pointers, which the program must be compiled with
+    (-fno-omit-frame-pointer); `dwarf` without them, with much more data (8 KiB a sample); `lbr` by
+    some processors' own records; `none`: functions without their callers."""
+    kernel: bool = False
+    """Sample the kernel's work for the program, too: needs more rights."""
+    args: Annotated[tuple[Word, ...], Field(max_length=64)] = ()
+    """More words for `perf record`."""
+
+
+class Perf:
+    """The collector."""
+
+    name: ClassVar[str] = "perf"
+    modes: ClassVar[tuple[str, ...]] = ("wrap",)
+    formats: ClassVar[tuple[str, ...]] = ("perf script text",)
+    options: ClassVar[type[Frozen]] = Options
+    toolchain: ClassVar[Toolchain] = Toolchain(
+        file="bin/perf",
+        program="perf",
+        files=("bin/perf",),
+        is_dynamic=True,
+        install="Debian: `apt-get install linux-perf`; Ubuntu: linux-tools-generic; Fedora: perf. "
+        "Version 5.1 or newer.",
+    )
+
+    def wrap(self, options: Frozen) -> Wrapper:
+        """`perf record … --`, and `perf script` after it.
+
+        CLOCK_MONOTONIC is the clock that the launcher reads, too. The text is made without looking
+        for inlined functions: that would start the image's addr2line, if any, for each file.
+        """
+        return Wrapper(
+            words=tuple(_record_words(cast(Options, options))),
+            env={"PERF_CONFIG": "/dev/null"},  # instead of ~/.perfconfig and /etc/perfconfig
+            hides_exit_code=True,
+            system_calls=("perf_event_open",),
+            after=(
+                *("{tool}/bin/perf", "--no-pager", "script", "--force", "--header", "--ns"),
+                *("--no-inline", "-F", FIELDS, "-i", "{run}/perf/perf.data"),
+            ),
+            after_output="{run}/perf/perf.script",
+            after_seconds=120.0,
+        )
+
+    def stop(self, options: Frozen) -> tuple[StopStep, ...]:
+        """The application ends, then perf does so by itself, 0.1 to 0.2 s later.
+
+        INT to perf would make it TERM its child, which is the inner launcher, that stays: then perf
+        waits for it. KILL of perf would lose the recording, so the application is killed before the
+        launcher ends all that is left.
+        """
+        return (
+            StopStep("TERM", Target.APP, Wait.EXIT, 5.0),
+            StopStep("KILL", Target.APP, Wait.EXIT, 5.0),
+        )
+
+    def preflight(self, facts: Facts, options: Frozen) -> list[Impossible]:
+        """The kernel's rule for those without the right to measure everything."""
+        limit = KERNEL_PARANOID if cast(Options, options).kernel else USER_PARANOID
+        held = {one.upper().removeprefix("CAP_") for one in facts.capabilities}
+        paranoid = facts.perf_event_paranoid
+        if paranoid is None or paranoid <= limit or held & COUNTER_CAPABILITIES:
+            return []
+        message = (
+            f"kernel.perf_event_paranoid is {paranoid} here; the machine's administrator can set "
+            f"it to {limit}, the operator's settings can grant CAP_PERFMON"
+        )
+        return [Impossible(Reason.COUNTERS_NOT_PERMITTED, message)]
+
+    def clashes(self, options: Frozen) -> frozenset[str]:
+        """Nothing: counters are shared, and perf does not trace processes as py-spy does.
+
+        Measured with py-spy: both profiles are there when the application ends by itself, in either
+        order; at the limit only the outer one's, since its stop sequence ends the inner one.
+        """
+        return frozenset()
+
+    def read(self, capture: Capture) -> Iterator[Item]:
+        """A sample entry per sample, then a timer entry per function of each thread and event."""
+        has_text = any(one.size and one.name.endswith(TEXT) for one in capture.artifacts)
+        said = _said(capture.artifacts)
+        for artifact in capture.artifacts:
+            if not artifact.name.endswith(TEXT):
+                yield _left(artifact, has_text, said)
+                continue
+            try:
+                yield from _items(capture, artifact)
+            except ArtifactError as error:
+                yield FileNote(artifact.path, Fate.REFUSED, str(error))
+
+    def usable(self, evidence: Evidence) -> Verdict:
+        """Something was sampled that has a name, or why not."""
+        common = judge_common(evidence)
+        if common:
+            return _complaint(evidence) or _with_hint(common)
+        converted = [note for note in evidence.notes if note.fate is Fate.CONVERTED]
+        if converted and all(NO_SYMBOL in note.message for note in converted):
+            return Verdict(False, Reason.NOTHING_MEASURED, STRIPPED)
+        return Verdict(True)
+
+
+HINT = (
+    "did the program use the processor for longer than one sampling period? The kernel's own work "
+    "is only sampled with kernel: true"
+)
+STRIPPED = (
+    f"{NO_SYMBOL}: program and libraries hold no symbols (compile without -s, do not strip), or "
+    "their files could not be read after the run"
+)
+# What perf says where it cannot record, the reason, and what to do about it.
+COMPLAINTS: tuple[tuple[tuple[str, ...], Reason, str], ...] = (
+    (
+        ("event syntax error", "not supported", "doesn't support", "unknown option", "Usage: perf"),
+        Reason.COLLECTOR_FAILED,
+        "choose another event or callGraph: cpu-clock with fp or none works in virtual machines",
+    ),
+    (
+        ("No permission to enable", "perf_event_open", "Access to performance monitoring",
+         "Permission error", "Operation not permitted"),
+        Reason.COUNTERS_NOT_PERMITTED,
+        "perf needs the system call perf_event_open: a seccomp profile that allows it, and "
+        "kernel.perf_event_paranoid at most 2 (kernel: true: 1) or CAP_PERFMON",
+    ),
+)  # fmt: skip
+
+
+def _with_hint(common: Verdict) -> Verdict:
+    if common.reason is not Reason.NOTHING_MEASURED:
+        return common
+    return Verdict(False, common.reason, f"{common.message}; {HINT}")
+
+
+def _complaint(evidence: Evidence) -> Verdict | None:
+    """What perf said of itself, where that is known."""
+    lines = evidence.log_tail.splitlines()
+    for words, reason, hint in COMPLAINTS:
+        said = [line.strip() for line in lines if any(word in line for word in words)]
+        if said:
+            return Verdict(False, reason, f"{said[0]}; {hint}")
+    return None
+
+
+def _record_words(options: Options) -> Iterator[str]:
+    yield from ("{tool}/bin/perf", "--no-pager", "record", "-k", "CLOCK_MONOTONIC")
+    yield from ("-F", str(options.frequency), "-e", options.event)
+    if not options.kernel:
+        yield "--all-user"
+    if options.call_graph != "none":
+        yield from ("--call-graph", options.call_graph)
+    # Every sample has all fields that are asked for later.
+    yield from ("--timestamp", "--period", "--sample-cpu")
+    # At its end perf would read all it wrote again for build ids, copy files to ~/.debug (there may
+    # be no home), and wait up to 1 s for a thread that looks after BPF programs.
+    yield from ("--no-buildid", "--no-buildid-cache", "--no-bpf-event")
+    yield from ("-o", "{run}/perf/perf.data", *options.args, "--")
+
+
+def _said(artifacts: Sequence[Artifact]) -> str:
+    """The first words of what `perf script` complained of."""
+    logs = [one for one in artifacts if one.name.endswith(".script.log") and one.size]
+    try:
+        with logs[0].open() as stream:
+            text = stream.read(LOG_READ).decode("utf-8", "replace")
+    except (ArtifactError, IndexError):
+        return ""
+    return " ".join(text.split())
+
+
+def _items(capture: Capture, artifact: Artifact) -> Iterator[Item]:
+    """The entries of one text, and its notes."""
+    facts: dict[str, str] = {}
+    entries = Entries(_place(capture), facts)
+    malformed = 0
+    with artifact.open() as stream:
+        for one in perf_script.read(stream):
+            if isinstance(one, Sample):
+                yield entries.sample(one)
+            elif isinstance(one, Malformed):
+                malformed += 1
+                if malformed <= NOTES_PER_FILE:
+                    yield FileNote(artifact.path, None, one.message, one.line)
+            elif one.name in KEPT:
+                facts.setdefault(one.name, one.value[:LONGEST_FACT])
+    yield from entries.timers()
+    told = IMPERSONAL | PERSONAL if capture.personal else IMPERSONAL
+    if told & facts.keys():
+        yield Metadata({name: value for name, value in facts.items() if name in told})
+    yield _note(artifact, entries, malformed, bool(facts))
+
+
+def _place(capture: Capture) -> Place:
+    return Place(
+        job=capture.job,
+        run=capture.run,
+        host=capture.host,
+        frequency=cast(Options, capture.options).frequency,
+        started=capture.started,
+        started_monotonic=capture.started_monotonic,
+    )
+
+
+def _note(artifact: Artifact, entries: Entries, malformed: int, has_head: bool) -> FileNote:
+    """The fate of a text; one with perf's head and no sample is perf's, and whole."""
+    if not entries.samples and not has_head:
+        message = "holds no sample of perf's" if artifact.size else "is empty"
+        return FileNote(artifact.path, Fate.REFUSED, message)
+    messages = (
+        NO_SYMBOL if entries.samples and not entries.any_resolved else "",
+        f"{malformed} malformed lines left out" if malformed else "",
+    )
+    return FileNote(artifact.path, Fate.CONVERTED, "; ".join(filter(None, messages)))
+
+
+def _left(artifact: Artifact, has_text: bool, said: str) -> FileNote:
+    """The note of a file that is no text of samples."""
+    if artifact.name.endswith(".script.log"):
+        return FileNote(artifact.path, Fate.RAW, said)
+    if not artifact.name.endswith(RECORDING):
+        return FileNote(artifact.path, Fate.RAW, "not a file of perf's")
+    if has_text:
+        return FileNote(artifact.path, Fate.RAW, "perf's own format; perf.script has it as text")
+    message = f"`perf script` made no text of it: {said or 'it did not say why'}"
+    return FileNote(artifact.path, Fate.REFUSED, message)
+
+
+COLLECTOR: Collector = Perf()
