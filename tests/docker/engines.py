@@ -20,6 +20,7 @@ import docker
 
 BUSYBOX = "tests/busybox:1"
 START_SECONDS = 60
+ANONYMOUS = 64  # characters of a name that the engine made up
 
 
 @contextmanager
@@ -33,13 +34,22 @@ def client(url: str = "") -> Iterator[docker.DockerClient]:
 
 
 def listed(url: str = "") -> dict[str, set[str]]:
-    """What an engine has."""
+    """What an engine has of ours: by label, by name, and volumes that got no name.
+
+    Others may use the machine's engine at the same time.
+    """
     with client(url) as asked:
         return {
-            "containers": {one.name for one in asked.containers.list(all=True)},
-            "volumes": {one.name for one in asked.volumes.list()},
-            "networks": {one.name for one in asked.networks.list()},
+            "containers": {one.name for one in asked.containers.list(all=True) if _is_ours(one)},
+            "volumes": {one.name for one in asked.volumes.list() if _is_ours(one)},
+            "networks": {one.name for one in asked.networks.list() if _is_ours(one)},
         }
+
+
+def _is_ours(one: Any) -> bool:
+    labels = one.labels if hasattr(one, "labels") else one.attrs.get("Labels")
+    marked = any(label.startswith("profiling.dev/") for label in labels or {})
+    return marked or one.name.startswith("test-") or len(one.name) == ANONYMOUS
 
 
 class Engine:
