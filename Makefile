@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 DEMO := build/demo
 PYTEST_ARGS ?=
 
-.PHONY: help demo test lint format generate launcher wheel lock bench setup setup-dev clean
+.PHONY: help demo test images lint format generate launcher wheel lock bench setup setup-dev clean
 
 help:  ## Show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "%-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,10 @@ demo: setup  ## Profile an example on this machine, with nothing else installed
 
 test: setup-dev  ## Run the tests that this machine can run; name the others
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+images:  ## Make the images of tests and examples, from Debian's packages
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed"; exit 1; }
+	@$(PYTHON) tools/make_images.py
 
 lint: setup-dev  ## Check style, types, layers and generated files
 	$(BIN)/ruff check .

@@ -11,13 +11,17 @@ import importlib.util
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+OWN_IMAGE = "profiling-operator:local"
 SHARED = ROOT.parent / "shared" / "data"
+# In a process of its own: where nothing answers, the client leaves its socket open.
+PING = "import docker; docker.from_env(timeout=5).ping()"
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,35 @@ def _tau() -> bool:
     )
 
 
+def _images(own: bool) -> bool:
+    """Whether the images are up to date: profjob's own, or all others."""
+    if missing("docker") or not shutil.which("docker"):
+        return False
+    path = ROOT / "tools" / "make_images.py"
+    found = importlib.util.spec_from_file_location("make_images", path)
+    assert found is not None and found.loader is not None
+    script = importlib.util.module_from_spec(found)
+    sys.modules[found.name] = script  # where dataclasses look for their module
+    found.loader.exec_module(script)
+    try:
+        chosen = [one for one in script.IMAGES if (one == OWN_IMAGE) == own]
+        return not script.stale(chosen)
+    except SystemExit:  # the command line reaches another engine than the client, or none
+        return False
+
+
+def _perf() -> bool:
+    with tempfile.TemporaryDirectory() as scratch:
+        recorded = f"{scratch}/perf.data"
+        return _works("perf", "record", "--event", "cpu-clock", "--output", recorded, "true")
+
+
+def _has(*programs: str) -> bool:
+    """Whether all are there, also in the folders that only root's path has."""
+    path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
+    return all(shutil.which(one, path=path) for one in programs)
+
+
 CAPABILITIES: dict[str, Capability] = {
     "cc": Capability(
         lambda: _compiles("cc", "-static"), "a C compiler with a static libc: apt-get install gcc"
@@ -75,6 +108,20 @@ CAPABILITIES: dict[str, Capability] = {
     "qemu": Capability(
         lambda: bool(shutil.which("qemu-aarch64-static")), "apt-get install qemu-user-static"
     ),
+    "docker": Capability(
+        lambda: _works(sys.executable, "-c", PING),
+        "a Docker engine that answers at DOCKER_HOST: apt-get install docker.io",
+    ),
+    "dockerd": Capability(
+        lambda: os.geteuid() == 0 and _has("dockerd"),
+        "run the tests as root: they start engines of their own; apt-get install docker.io",
+    ),
+    "image": Capability(
+        lambda: _images(own=True), "profjob's own image, made of the sources as they are: make images"
+    ),
+    "images": Capability(
+        lambda: _images(own=False), "the images of tests and examples, up to date: make images"
+    ),
     "mount": Capability(
         lambda: _works("unshare", "--mount", "mount", "-t", "tmpfs", "tmpfs", "/mnt"),
         "run the tests as root, where mounting is permitted",
@@ -83,10 +130,23 @@ CAPABILITIES: dict[str, Capability] = {
         lambda: _works("unshare", "--pid", "--fork", "--mount-proc", "true"),
         "run the tests as root, where namespaces are permitted",
     ),
+    "nvprof": Capability(
+        lambda: _has("nvprof"), "apt-get install nvidia-profiler (Debian's component non-free)"
+    ),
+    "perf": Capability(
+        _perf, "perf that may record: apt-get install linux-perf, kernel.perf_event_paranoid <= 2"
+    ),
+    "registry": Capability(
+        lambda: _has("docker-registry", "htpasswd"), "apt-get install docker-registry apache2-utils"
+    ),
     "root": Capability(lambda: os.geteuid() == 0, "run the tests as root"),
     "shared": Capability(
         lambda: SHARED.is_dir(), "the collection of real profiles in ../shared/data"
     ),
+    "shell": Capability(
+        lambda: _has("bash-static", "busybox"), "apt-get install bash-static busybox-static"
+    ),
+    "ssh": Capability(lambda: _has("ssh", "sshd"), "apt-get install openssh-client openssh-server"),
     "tau": Capability(
         _tau, "TAU (https://tau.uoregon.edu): set PROFJOB_TOOLCHAINS__TAU__PATH to its folder"
     ),
