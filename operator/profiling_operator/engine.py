@@ -27,7 +27,7 @@ from docker.errors import (
     NotFound,
     create_api_error_from_http_exception,
 )
-from docker.utils import parse_repository_tag
+from docker.utils import kwargs_from_env, parse_repository_tag
 
 from profiling_operator.errors import (
     ExecutorError,
@@ -71,21 +71,16 @@ class Image:
 class Engine:
     """A Docker engine. Every failure is raised as one of our errors, but `NotFound`: see below."""
 
-    def __init__(self, url: str, client: docker.DockerClient) -> None:
-        """Use a client of the engine at `url`."""
+    def __init__(self, url: str, api: Any) -> None:
+        """Use a client of the engine at `url`, which speaks the Engine API's own words."""
         self.url = url
-        self._client = client
+        self.api = api
         self._info: dict[str, Any] = {}
-
-    @property
-    def api(self) -> Any:
-        """The client's low-level half, which speaks the Engine API's own words."""
-        return self._client.api
 
     def close(self) -> None:
         """Let go of the connections."""
         with suppress(*FAILURES):
-            self._client.close()
+            self.api.close()
 
     @contextmanager
     def asked(self, what: str, refused: type[ProfilingError] = ExecutorError) -> Iterator[None]:
@@ -277,12 +272,28 @@ def _address() -> tuple[str, Any]:
     return context.Host or DEFAULT_HOST, context.TLSConfig
 
 
-def _client(url: str, tls: Any, seconds: float | None) -> docker.DockerClient:
+class _Client(docker.APIClient):
+    """The engine's own authority is asked for: requests would rather take $REQUESTS_CA_BUNDLE.
+
+    See https://github.com/psf/requests/issues/3829.
+    """
+
+    @property
+    def trust_env(self) -> bool:
+        return False
+
+    @trust_env.setter
+    def trust_env(self, value: bool) -> None:
+        """Set by requests."""
+
+
+def _client(url: str, tls: Any, seconds: float | None) -> docker.APIClient:
     """ssh goes through the user's own `ssh`, which knows keys, agents and jump hosts."""
-    options: dict[str, Any] = {"timeout": seconds, "use_ssh_client": bool(shutil.which("ssh"))}
-    if tls is not None:
-        return docker.DockerClient(base_url=url, tls=tls, **options)
-    return docker.DockerClient.from_env(environment={**os.environ, "DOCKER_HOST": url}, **options)
+    given: dict[str, Any] = {"base_url": url, "tls": tls}
+    if tls is None:
+        given = dict(kwargs_from_env(environment={**os.environ, "DOCKER_HOST": url}))
+    given |= {"timeout": seconds, "use_ssh_client": bool(shutil.which("ssh"))}
+    return _Client(**given)
 
 
 def _why_unreachable(url: str, error: BaseException) -> str:

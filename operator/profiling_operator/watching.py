@@ -50,13 +50,16 @@ class Watch:
         self._closed.set()
         self._changed.set()
         for stream in self._streams:
-            with suppress(*FAILURES):
+            # NameError: docker-py fails so for streams through ssh; the others: it has just ended.
+            with suppress(*FAILURES, NameError, AttributeError, ValueError):
                 stream.close()
 
     def _follow_events(self, here: Engine, stream: Any) -> None:
         """Subscribes again when a stream ends: the engine was restarted, or lost its patience."""
-        while not self._closed.is_set():
+        while True:
             self._streams = [stream] if stream is not None else []
+            if self._closed.is_set():  # asked only now, so that `close` finds the stream
+                break
             for event in _until_broken(stream):
                 if str(event.get("Action", "")).startswith(ACTIONS):
                     self._changed.set()

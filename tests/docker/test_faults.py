@@ -14,7 +14,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
 from engines import BUSYBOX, Engine, client, listed, reason_of, status_of
 
 from making import BUSY
@@ -119,7 +118,7 @@ def test_ctrl_c(begin: Begin, tmp_path: Path) -> None:
 HOSTILE = """
 import os, threading
 own = os.environ["PROFILING_OUTPUT"]
-os.symlink("/etc/passwd", f"{own}/pyspy/passwd")
+os.symlink("/etc/passwd", f"{own}/pyspy/users")
 os.symlink("/", f"{own}/pyspy/root")
 os.mkfifo(f"{own}/pyspy/fifo")
 open(f"{own}/pyspy/one", "w").write("x"); os.link(f"{own}/pyspy/one", f"{own}/pyspy/two")
@@ -139,7 +138,7 @@ def test_hostile_output(run: Run, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     refused = json.loads((folder / "metadata.json").read_text())["refused"]
     reasons = {Path(one["path"]).name: one["reason"] for one in refused}
-    assert reasons["passwd"] == reasons["root"] == "a symbolic link"
+    assert reasons["users"] == reasons["root"] == "a symbolic link"
     assert reasons["fifo"] == "a FIFO"
     assert reasons["one"] == reasons["two"] == "a second hard link to a file"
     assert "larger than" in reasons["sparse"]

@@ -19,7 +19,7 @@ from engines import client
 
 from making import BUSY, job_body
 
-pytestmark = pytest.mark.needs("docker", "images")
+pytestmark = pytest.mark.needs("docker", "image", "images")
 
 IMAGE = "profiling-operator:local"
 PYTHON = "profiling-operator/python:local"
