@@ -108,3 +108,21 @@ def test_stacks_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     (chosen,) = stacks.chosen().values()
     assert chosen == {("a",): 2, ("b",): 1}
     assert stacks.left_out == 1
+
+
+def test_what_a_gpu_did_is_a_stack_per_gpu(tmp_path: Path) -> None:
+    """Launches of a kernel are added up; the CPU's call paths stay as they are."""
+    kernel: dict[str, Any] = {"kind": Kind.KERNEL, "process": 7, "device": 1}
+    entries = (
+        entry("k()", duration=5, **kernel),
+        entry("k()", inclusive=2, calls=3, **kernel),
+        entry("cudaMalloc", kind=Kind.API, duration=90, process=7),
+        entry("main", exclusive=10, inclusive=10, process=7, thread=0),
+        entry("main", exclusive=10, path=("main",), additive=False, process=7, thread=0),
+    )
+    stacks = Stacks()
+    for one in entries:
+        stacks.add(one)
+
+    assert folded(tmp_path, *entries) == {"k()": 7, "main": 10}
+    assert stacks.chosen()[7, None, "GPU 1"] == {("k()",): 7}

@@ -139,3 +139,48 @@ def test_statistics_are_over_the_values() -> None:
     told = summary.Measured("m", "ns", (1.0, 9.0, 2.0)).as_json()
 
     assert (told["median"], told["min"], told["max"], told["mean"]) == (2.0, 1.0, 9.0, 4.0)
+
+
+def kernel(name: str, **more: Any) -> Entry:
+    """What a GPU did for some time."""
+    return entry(name, kind=more.pop("kind", Kind.KERNEL), **more)
+
+
+def test_what_a_gpu_did_is_told_first() -> None:
+    """Durations of launches, or sums of them; copies are told of as well, the CPU's calls after."""
+    found = of(
+        entry("main", exclusive=10**9, inclusive=10**9),
+        kernel("vectorAdd(float const *, int)", duration=6_000_000),
+        kernel("vectorAdd(float const *, int)", duration=4_044_000),
+        kernel("[CUDA memcpy HtoD]", kind=Kind.MEMCPY, inclusive=2_356_000, calls=3),
+        kernel("[Unified Memory Memcpy HtoD]", kind=Kind.MEMCPY, duration=9, additive=False),
+        kernel("cudaMalloc", kind=Kind.API, duration=10**9),
+    )
+
+    told = values(found, record(0))
+
+    assert found.headline(1) == "vectorAdd 81 % of 12.4 ms"
+    assert [name for name in told if not name.startswith("app/")] == [
+        "kernel:vectorAdd(float const *, int)/duration", "memcpy:[CUDA memcpy HtoD]/duration",
+        "timer:main/exclusive", "timer:main/inclusive", "api:cudaMalloc/duration",
+    ]  # fmt: skip
+    assert told["kernel:vectorAdd(float const *, int)/duration"] == (10_044_000,)
+    assert found.top(2)[1][:2] == ("[CUDA memcpy HtoD]", 2_356_000)
+
+
+def test_calls_of_the_api_alone_are_no_headline() -> None:
+    """They wait for the GPU: their time says nothing of the program."""
+    found = of(kernel("cudaMalloc", kind=Kind.API, inclusive=10**9))
+
+    assert found.headline(1) == ""
+    assert values(found, record(0))["api:cudaMalloc/duration"] == (10**9,)
+
+
+@pytest.mark.parametrize(("name", "shown"), [
+    ("k()", "k"), ("void f<g(int)>(float (*)(int), int)", "void f<g(int)>"), ("hot", "hot"),
+    ("(k)", "(k)"), ("k)", "k)"), ("void (anonymous namespace)::k(int)", "void (anonymous "
+     "namespace)::k"), ("[CUDA memset]", "[CUDA memset]"), ("", ""),
+])  # fmt: skip
+def test_the_headline_leaves_out_parameters(name: str, shown: str) -> None:
+    """What stands in the last parentheses, if the name ends with them."""
+    assert summary._without_parameters(name) == shown

@@ -39,6 +39,10 @@ class Kind(StrEnum):
     OS = "os"
 
 
+GPU_KINDS = frozenset({Kind.KERNEL, Kind.MEMCPY, Kind.MEMSET})
+"""What a GPU does; its time is `duration`, or `inclusive` where it is added up."""
+
+
 class Source(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """Where in the program: lines and columns count from 1."""
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
-from profiling_operator.entries import Entry, Kind
+from profiling_operator.entries import GPU_KINDS, Entry, Kind, Number
 
 STACKS_LIMIT = 200_000
 SPEEDSCOPE_SCHEMA = "https://www.speedscope.app/file-format-schema.json"
@@ -39,7 +39,7 @@ class Stacks:
 
     def add(self, entry: Entry) -> None:
         """Keep an entry's stack if it has time of its own."""
-        if entry.unit != "ns" or not entry.exclusive:
+        if entry.unit != "ns" or not _time_of(entry):
             return
         if self._main_metric.setdefault(entry.collector, entry.metric) != entry.metric:
             return
@@ -50,13 +50,13 @@ class Stacks:
             self._keep(self._flat, entry, (entry.name,))
 
     def _keep(self, kept: dict[Place, dict[Stack, int]], entry: Entry, stack: Stack) -> None:
-        name = str((entry.attributes or {}).get("threadName", ""))
+        name = str((entry.attributes or {}).get("threadName", _gpu_of(entry)))
         stacks = kept.setdefault((entry.process, entry.thread, name), {})
         if stack not in stacks and self._count >= STACKS_LIMIT:
             self.left_out += 1
             return
         self._count += stack not in stacks
-        stacks[stack] = stacks.get(stack, 0) + round(entry.exclusive or 0)
+        stacks[stack] = stacks.get(stack, 0) + round(_time_of(entry))
 
     def chosen(self) -> dict[Place, dict[Stack, int]]:
         """The stacks by thread, with their nanoseconds."""
@@ -90,6 +90,17 @@ class Stacks:
         frames: dict[str, int] = {}
         with path.open("w", encoding="utf-8") as file:
             _write_profiles(file, self.chosen(), frames, name)
+
+
+def _time_of(entry: Entry) -> Number:
+    """Time of its own: of what a GPU does, all of it is."""
+    if entry.kind in GPU_KINDS:
+        return entry.duration or entry.inclusive or 0
+    return entry.exclusive or 0
+
+
+def _gpu_of(entry: Entry) -> str:
+    return "" if entry.device is None else f"GPU {entry.device}"
 
 
 def _write_profiles(

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from profiling_operator.entries import Entry, Kind
+from profiling_operator.entries import GPU_KINDS, Entry, Kind
 from profiling_operator.workspace import RunRecord
 
 NAMES_LIMIT = 200_000
@@ -94,6 +94,10 @@ class Summary:
         self.inclusive = Sums()
         self.exclusive = Sums()
         self.sampled = Sums()
+        self.activities = Sums()
+        """What GPUs did, by `kind:name`."""
+        self.calls = Sums()
+        """Calls of GPUs' APIs, by `api:name`."""
         self.counters = Sums()
         self._counter_units: dict[str, str] = {}
         self._main_metric: dict[str, str | None] = {}
@@ -107,11 +111,20 @@ class Summary:
             self._add_time(entry)
 
     def _add_time(self, entry: Entry) -> None:
-        if entry.additive:
+        if entry.kind in GPU_KINDS or entry.kind is Kind.API:
+            self._add_event(entry)
+        elif entry.additive:
             self.exclusive.add(entry.name, entry.run, entry.exclusive or entry.duration or 0)
             self.inclusive.add(entry.name, entry.run, entry.inclusive or entry.duration or 0)
         elif entry.kind is Kind.SAMPLE and entry.path is None:
             self.sampled.add(entry.name, entry.run, entry.exclusive or 0)
+
+    def _add_event(self, entry: Entry) -> None:
+        """Add what has a duration, or a sum of durations."""
+        sums = self.activities if entry.kind in GPU_KINDS else self.calls
+        if entry.additive:
+            time = entry.duration or entry.inclusive or 0
+            sums.add(f"{entry.kind.value}:{entry.name}", entry.run, time)
 
     def _add_counter(self, entry: Entry) -> None:
         if entry.additive and entry.value is not None:
@@ -129,12 +142,14 @@ class Summary:
         if not runs:
             return
         yield from _of_application(measured)
+        yield from _durations(self.activities, runs)
         times, kind = self._told()
         for name in times.top(TOP):
             yield Measured(f"{kind}:{name}/exclusive", MAIN_UNIT, times.values(name, runs))
             if kind == "timer":
                 values = self.inclusive.values(name, runs)
                 yield Measured(f"timer:{name}/inclusive", MAIN_UNIT, values)
+        yield from _durations(self.calls, runs)
         for name in self.counters.top(TOP):
             values = self.counters.values(name, runs)
             yield Measured(f"counter:{name}/value", self._counter_units[name], values)
@@ -152,22 +167,38 @@ class Summary:
 
     def top(self, count: int) -> list[tuple[str, float, float]]:
         """The names with the most time: name, nanoseconds over all runs, share of the total."""
-        times, _ = self._told()
+        times = self._first_told()
         total = times.grand_total()
         return [
-            (name, times.total(name), times.total(name) / total if total else 0.0)
+            (self._shown(name), times.total(name), times.total(name) / total if total else 0.0)
             for name in times.top(count)
         ]
 
     def headline(self, runs: int) -> str:
         """What most of the time went to, as in `hot 81 % of 12.4 s`; empty without times."""
-        times, _ = self._told()
         top = self.top(1)
         if not top or not top[0][1]:
             return ""
         name, _, share = top[0]
-        total = times.grand_total() / max(runs, 1)
+        name = _without_parameters(name) if self._tells_of_gpus() else name
+        total = self._first_told().grand_total() / max(runs, 1)
         return f"{_short(name)} {share:.0%} of {seconds(total)}".replace("%", " %")
+
+    def _tells_of_gpus(self) -> bool:
+        """Whoever measures GPUs wants to know of them first."""
+        return bool(self.activities.by_name)
+
+    def _first_told(self) -> Sums:
+        return self.activities if self._tells_of_gpus() else self._told()[0]
+
+    def _shown(self, name: str) -> str:
+        """A name without the kind before it."""
+        return name.partition(":")[2] if self._tells_of_gpus() else name
+
+
+def _durations(sums: Sums, runs: Sequence[int]) -> Iterator[Measured]:
+    for name in sums.top(TOP):
+        yield Measured(f"{name}/duration", MAIN_UNIT, sums.values(name, runs))
 
 
 def _of_application(measured: Sequence[RunRecord]) -> Iterator[Measured]:
@@ -183,6 +214,16 @@ def seconds(nanoseconds: float) -> str:
     if nanoseconds >= NANOSECONDS_PER_SECOND:
         return f"{nanoseconds / NANOSECONDS_PER_SECOND:.3g} s"
     return f"{nanoseconds / 1e6:.3g} ms"
+
+
+def _without_parameters(name: str) -> str:
+    """`vectorAdd` of `vectorAdd(float const *, int)`."""
+    open_parentheses = 0
+    for at in reversed(range(len(name))):
+        open_parentheses += (name[at] == ")") - (name[at] == "(")
+        if not open_parentheses:
+            return name[:at] if at and name[at] == "(" else name
+    return name
 
 
 def _short(name: str) -> str:

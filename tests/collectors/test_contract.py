@@ -27,7 +27,7 @@ from profiling_operator.errors import Reason
 SAMPLES = Path(__file__).parent.parent / "samples"
 NAMES = registry.names("collectors")
 STARTED = 1_790_000_000_000_000_000
-SIGNALS = {"INT", "TERM", "USR1", "USR2", "HUP", "QUIT", "KILL"}
+SIGNALS = {"NONE", "INT", "TERM", "USR1", "USR2", "HUP", "QUIT", "KILL"}
 
 
 def cases(name: str) -> list[Path]:

@@ -312,3 +312,12 @@ def test_step_without_a_target_is_skipped(start: Any) -> None:
 
     assert attempt.finish().code == 143
     assert time.monotonic() - began < 20
+
+
+def test_a_step_may_only_wait(launch: Any) -> None:
+    """NONE signals nobody: a tool that ends by itself gets the time for it."""
+    script = "trap 'echo told; exit 1' INT TERM; sleep 2; echo ended by itself"
+    done = launch("--timeout", "0.5", "--stop", "NONE:tool:exit:30", command=["sh", "-c", script])
+
+    assert done.log() == b"ended by itself\n"
+    assert done.run()["reason"] == "AppTimedOut"

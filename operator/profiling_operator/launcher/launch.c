@@ -33,7 +33,7 @@ static const char *const NAMES[] = { /* in the same order; the first two have no
     "--log-limit", "--stop-file-at-end", "--name", "--size-limit", "--after", "--after-output",
     "--after-seconds", "--probe", "--probe-path"};
 static const struct { const char *name; int number; } SIGNALS[] = {
-    {"HUP", SIGHUP}, {"INT", SIGINT}, {"QUIT", SIGQUIT}, {"ABRT", SIGABRT}, {"KILL", SIGKILL},
+    {"NONE", 0}, {"HUP", SIGHUP}, {"INT", SIGINT}, {"QUIT", SIGQUIT}, {"ABRT", SIGABRT}, {"KILL", SIGKILL},
     {"USR1", SIGUSR1}, {"USR2", SIGUSR2}, {"ALRM", SIGALRM}, {"TERM", SIGTERM}, {NULL, 0}};
 static struct run { /* the run under way; after the last one: what became of the attempt */
     int status, log; /* status: what the launcher exits with; 0: the next run may start */
@@ -226,7 +226,7 @@ static bool is_target(pid_t pid, int signal, const char *target) {
     char *status = process(pid, "status"), *at = status ? strstr(status, "SigCgt:") : NULL;
     unsigned long long caught = at ? strtoull(at + strlen("SigCgt:"), NULL, 16) : 0;
     const char *maps = process(pid, "maps");
-    return (caught >> (signal - 1) & 1) && (!maps || strstr(maps, strchr(target, '=') + 1));
+    return signal && (caught >> (signal - 1) & 1) && (!maps || strstr(maps, strchr(target, '=') + 1));
 }
 /* Signals descendants, found by their parents (tools change groups); without /proc, the child's group. */
 static size_t deliver(int signal, const char *target) { /* leaves whom it reached in family */
