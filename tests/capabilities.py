@@ -117,7 +117,8 @@ CAPABILITIES: dict[str, Capability] = {
         "run the tests as root: they start engines of their own; apt-get install docker.io",
     ),
     "image": Capability(
-        lambda: _images(own=True), "profjob's own image, made of the sources as they are: make images"
+        lambda: _images(own=True),
+        "profjob's own image, made of the sources as they are: make images",
     ),
     "images": Capability(
         lambda: _images(own=False), "the images of tests and examples, up to date: make images"
@@ -131,7 +132,8 @@ CAPABILITIES: dict[str, Capability] = {
         "run the tests as root, where namespaces are permitted",
     ),
     "nvprof": Capability(
-        lambda: _has("nvprof"), "apt-get install nvidia-profiler (Debian's component non-free)"
+        lambda: _has("nvprof"),
+        "apt-get install nvidia-profiler (Debian's components contrib, non-free)",
     ),
     "perf": Capability(
         _perf, "perf that may record: apt-get install linux-perf, kernel.perf_event_paranoid <= 2"

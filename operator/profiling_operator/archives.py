@@ -25,6 +25,7 @@ from profiling_operator.errors import ExecutorError
 from profiling_operator.workspace import CONTROL, REFUSED, LeftOut
 
 PIECE = 1 << 18
+HOLE = bytes(PIECE)
 FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 FILE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 NO_LIMITS = Limits()
@@ -246,9 +247,12 @@ class _Taking:
         try:
             with open(descriptor, "wb") as file:
                 while stream is not None and (piece := stream.read(PIECE)):
-                    file.write(piece)
+                    if piece == HOLE:  # archives have none, and copies need not fill them
+                        file.seek(PIECE, os.SEEK_CUR)
+                    else:
+                        file.write(piece)
                     self._total += len(piece)
-                file.flush()
+                file.truncate()
                 with suppress(OverflowError, ValueError, OSError):  # times that exist only there
                     os.utime(descriptor, (member.mtime, member.mtime))
         except (OSError, tarfile.TarError):

@@ -34,6 +34,7 @@ PROBE_SECONDS = 3
 OLD_PROBE_PAUSE = 1.0  # engines before API 1.44 probe as often when ready as before
 PROBE_PAUSE, READY_PAUSE = 0.2, 60.0
 START_INTERVAL_API = (1, 44)
+TMP = "/tmp"  # noqa: S108 - the containers'
 NO_GPU = "NVIDIA_VISIBLE_DEVICES=void"
 
 
@@ -198,7 +199,7 @@ def app(
         mounts.append(_mount(attempt.volume("playback"), PLAYBACK_WORKSPACE))
     return {
         **_body(plan, "app", image, words),
-        "Env": [*_app_env(plan), *([] if contents.bash else [_shell_path(image)])],
+        "Env": [*_app_env(plan), *([] if contents.bash else [_shell_path(plan, image)])],
         **_user(plan),
         "StopTimeout": math.ceil(plan.stop_seconds) + STOP_MARGIN,
         "HostConfig": {
@@ -206,7 +207,7 @@ def app(
             **_limits(plan),
             "CapAdd": list(settings.capabilities),
             "Mounts": mounts,
-            "Tmpfs": {} if contents.tmp and not settings.read_only else {"/tmp": "mode=1777"},  # noqa: S108
+            "Tmpfs": _tmp(plan, settings, contents),
             "NetworkMode": plan.name if plan.playback else settings.network,
             "SecurityOpt": _security(plan, settings),
             "DeviceRequests": _devices(plan),
@@ -293,6 +294,13 @@ def _limits(plan: Plan) -> dict[str, Any]:
     return bounds
 
 
+def _tmp(plan: Plan, settings: DockerSettings, contents: Contents) -> dict[str, str]:
+    """A /tmp, where there is none that can be written to."""
+    own = [plan.output.path, *(one.mount_path for one in plan.app.volumes)]
+    is_there = TMP in own or (contents.tmp and not settings.read_only)
+    return {} if is_there else {TMP: "mode=1777"}
+
+
 def _security(plan: Plan, settings: DockerSettings) -> list[str]:
     granted = sorted(set(plan.system_calls) & set(settings.system_calls))
     profile = [f"seccomp={seccomp.as_json(granted)}"] if granted else []
@@ -343,10 +351,10 @@ def _env(variables: Sequence[EnvVar]) -> Iterator[str]:
     return (f"{one.name}={one.value or ''}" for one in variables)
 
 
-def _shell_path(image: Image) -> str:
+def _shell_path(plan: Plan, image: Image) -> str:
     """Where the image has no bash, ours comes last: the application's own programs go first."""
-    given = (one.partition("=")[2] for one in image.env if one.startswith("PATH="))
-    path = next(given, "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+    given = dict(one.partition("=")[::2] for one in (*image.env, *_env(plan.app.env)))
+    path = given.get("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
     return f"PATH={path}:{delivery.SHELL}"
 
 

@@ -30,8 +30,13 @@ OWN_LOADER = "lib/ld.so"
 LDD_SECONDS = 60
 # libperl.so.5.36 => /lib/x86_64-linux-gnu/libperl.so.5.36 (0x00007f…)
 LIBRARY = re.compile(r"^\s*(\S+) => (/\S+) \(0x[0-9a-f]+\)$")
-# /lib64/ld-linux-x86-64.so.2 (0x00007f…)
-LOADER = re.compile(r"^\s*(/\S+) \(0x[0-9a-f]+\)$")
+# /lib64/ld-linux-x86-64.so.2 (0x00007f…); $LD_PRELOAD's libraries stand there as well
+LOADER = re.compile(r"^\s*(/(?:\S*/)?ld[^/\s]*) \(0x[0-9a-f]+\)$")
+# libc.so.6   libpthread.so.0   ld.so   ld-linux-x86-64.so.2
+GLIBC_PART = re.compile(r"(?:ld|ld-linux|lib(?:c|m|dl|pthread|rt|util|resolv|mvec))[-.]")
+NEEDED_VERSION = re.compile(rb"GLIBC_(\d+)\.(\d+)")
+# GNU C Library (Debian GLIBC 2.36-9+deb12u10) stable release version 2.36.
+PROVIDED_VERSION = re.compile(rb"GNU C Library [^\n]{0,200}release version (\d+)\.(\d+)")
 # What bash scripts such as tau_exec call, all of them applets of busybox.
 APPLETS = ("sed", "tr", "dirname", "basename", "cat", "grep", "ls", "uname", "awk", "cut", "test")
 
@@ -47,6 +52,10 @@ class Delivery:
     """Folders of this machine, to be brought to the same path."""
     images: tuple[ToolchainImage, ...] = ()
     """Images that hold a folder, to be brought to the same path."""
+    companions: tuple[Packed, ...] = ()
+    """Libraries that preloaded ones need: brought where the application's image lacks them."""
+    glibc: tuple[int, int] = (0, 0)
+    """The C library's version that preloaded ones need; (0, 0) where there are none."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +77,7 @@ def of_plan(plan: Plan, settings: Settings, machine: str) -> Delivery:
     places: dict[str, ToolPlace] = {}
     folders: list[Path] = []
     images: list[ToolchainImage] = []
+    preloaded: list[Path] = []
     for one in plan.collectors:
         given = settings.toolchains.get(one.name, ToolchainSettings())
         if given.in_app or given.image:
@@ -84,8 +94,33 @@ def of_plan(plan: Plan, settings: Settings, machine: str) -> Delivery:
             places[one.name] = _place(one.name, brought)
         else:
             folders.append(prefix_here)
+            preloaded += [path for it in one.toolchain.preloads for path in prefix_here.glob(it)]
             places[one.name] = ToolPlace(str(prefix_here))
-    return Delivery(tuple(files), places, tuple(folders), tuple(images))
+    companions = tuple(_companions(preloaded, folders))
+    needed = [*preloaded, *(one.source for one in companions if one.source)]
+    glibc = max(map(needed_glibc, needed), default=(0, 0))
+    return Delivery(tuple(files), places, tuple(folders), tuple(images), companions, glibc)
+
+
+def _companions(preloaded: list[Path], folders: list[Path]) -> Iterator[Packed]:
+    """What preloaded libraries are linked with, beside them; not the C library, nor their own."""
+    for library in preloaded:
+        for name, path in _linked(library).items():
+            is_own = any(path.is_relative_to(folder) for folder in folders)
+            if not is_own and not GLIBC_PART.match(name):
+                yield Packed(f"{library.parent}/{name}"[1:], source=path)
+
+
+def needed_glibc(library: Path) -> tuple[int, int]:
+    """The newest version of the GNU C library whose symbols a library asks for."""
+    versions = NEEDED_VERSION.findall(library.read_bytes())
+    return max(((int(major), int(minor)) for major, minor in versions), default=(0, 0))
+
+
+def provided_glibc(library: bytes) -> tuple[int, int]:
+    """The version of a GNU C library, by its own words; (0, 0) for another one."""
+    found = PROVIDED_VERSION.search(library)
+    return (int(found[1]), int(found[2])) if found else (0, 0)
 
 
 def shell() -> tuple[Packed, ...]:
@@ -125,7 +160,8 @@ def _brought(name: str, toolchain: Toolchain, prefix: Path) -> Iterator[Packed]:
         for path in sorted(prefix.glob(pattern)):
             yield Packed(f"{folder}/{path.relative_to(prefix)}", source=path)
     if toolchain.is_dynamic:
-        for library, path in _linked(prefix / toolchain.file).items():
+        linked = _linked(prefix / toolchain.file)
+        for library, path in {**linked, **_loaded(toolchain, linked)}.items():
             yield Packed(f"{folder}/lib/{library}", source=path)
 
 
@@ -139,6 +175,13 @@ def _place(name: str, brought: list[Packed]) -> ToolPlace:
 def own_loader(prefix: str) -> tuple[str, ...]:
     """Words that start a program through the loader beside it, with the libraries beside it."""
     return (f"{prefix}/{OWN_LOADER}", "--library-path", f"{prefix}/lib")
+
+
+def _loaded(toolchain: Toolchain, linked: Mapping[str, Path]) -> dict[str, Path]:
+    """Libraries that a program loads by itself, where they stand beside the others."""
+    beside = {path.parent for path in linked.values()}
+    patterns = [(folder, one) for folder in sorted(beside) for one in toolchain.loads]
+    return {path.name: path for folder, one in patterns for path in sorted(folder.glob(one))}
 
 
 def _linked(program: Path) -> dict[str, Path]:

@@ -8,19 +8,21 @@ them (https://docs.docker.com/reference/api/engine/).
 from __future__ import annotations
 
 import grp
+import io
+import itertools
 import os
 import shutil
+import tarfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import docker
 import requests
 import urllib3
-from docker.context import Context, ContextAPI
+from docker.context import Context
+from docker.context.config import get_current_context_name
 from docker.errors import (
     APIError,
     DockerException,
@@ -29,6 +31,7 @@ from docker.errors import (
 )
 from docker.utils import kwargs_from_env, parse_repository_tag
 
+import docker
 from profiling_operator.errors import (
     ExecutorError,
     ImageError,
@@ -42,6 +45,8 @@ DEFAULT_HOST = "unix:///var/run/docker.sock"
 SECONDS = 60.0
 LAST_WORDS = 1000  # characters
 PIECE = 1 << 18
+FRAME_HEAD = 8
+CONTENT_PIECES = 256  # of at most PIECE bytes
 FAILURES = (requests.RequestException, urllib3.exceptions.HTTPError, DockerException, OSError)
 MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 
@@ -148,6 +153,25 @@ class Engine:
             return False
         return True
 
+    def content(self, container: str, path: str, links: int = 3) -> bytes:
+        """A file of a container, at most 64 MiB of it; empty where there is none.
+
+        Links to a name beside them are followed, so many times: libraries have them.
+        """
+        try:
+            with self.archive(container, path) as pieces:
+                packed = io.BytesIO(b"".join(itertools.islice(pieces, CONTENT_PIECES)))
+            with tarfile.open(fileobj=packed) as archive:
+                member = archive.next()
+                stream = archive.extractfile(member) if member and member.isreg() else None
+                found = stream.read() if stream else b""
+        except (FileNotFoundError, tarfile.TarError):
+            return b""
+        beside = member.linkname if member and member.issym() else ""
+        if not beside or "/" in beside or not links:
+            return found
+        return self.content(container, f"{path.rpartition('/')[0]}/{beside}", links - 1)
+
     @contextmanager
     def archive(self, container: str, path: str) -> Iterator[Iterator[bytes]]:
         """A folder of a container as the pieces of a tar archive; what is not read is let go."""
@@ -161,6 +185,15 @@ class Engine:
         ):  # fmt: skip
             _refuse_errors(response)
             yield response.iter_content(PIECE)
+
+    def output_of(self, container: str) -> Iterator[bytes]:
+        """What a container prints from now on, both streams as they come; ends with it."""
+        url = f"{self.api.base_url}/v{self.api.api_version}/containers/{container}/attach"
+        wanted = {"stream": 1, "stdout": 1, "stderr": 1}
+        with self.asked(f"attach to {container}"):
+            response = self.api.post(url, params=wanted, stream=True, timeout=self.api.timeout)
+            _refuse_errors(response)
+        return _frames(response)
 
     def _archive_url(self, container: str) -> str:
         # The client's own method hands out no response that could be closed early.
@@ -181,23 +214,23 @@ class Engine:
         `tell` is called with progress. Raises ImageError, and PreflightError for an image of
         another architecture.
         """
-        try:
-            if pull == "always":
-                self._pull(reference, tell)
-            found = self._inspected(reference)
-        except FileNotFoundError as error:
-            if pull != "missing":
-                raise ImageError(f"{reference}: is not on the engine (pull: {pull})") from error
+        found = None if pull == "always" else self._inspected(reference)
+        if found is None and pull != "never":
             self._pull(reference, tell)
             found = self._inspected(reference)
+        if found is None:
+            raise ImageError(f"{reference}: is not on the engine (pull: {pull})")
         if found.machine != self.machine:
             message = f"{reference} is for {found.machine}, the engine's machine is {self.machine}"
             raise PreflightError(Reason.CANNOT_START, message)
         return found
 
-    def _inspected(self, reference: str) -> Image:
-        with self.asked(f"inspect {reference}"):
-            body = self.api.inspect_image(reference)
+    def _inspected(self, reference: str) -> Image | None:
+        try:
+            with self.asked(f"inspect {reference}"):
+                body = self.api.inspect_image(reference)
+        except FileNotFoundError:
+            return None
         config = body.get("Config") or {}
         said = str(body.get("Architecture", ""))
         return Image(
@@ -229,6 +262,13 @@ def _refuse_errors(response: requests.Response) -> None:
         create_api_error_from_http_exception(error)
 
 
+def _frames(response: requests.Response) -> Iterator[bytes]:
+    """The payloads of a stream of frames: which stream, three zeros, the size, the payload."""
+    with response:
+        while len(head := response.raw.read(FRAME_HEAD)) == FRAME_HEAD:
+            yield response.raw.read(int.from_bytes(head[4:], "big"))
+
+
 def _follow_pull(reference: str, lines: Iterable[Mapping[str, Any]], tell: Any) -> None:
     """Tell how far a pull is. Raises ImageError with what the registry said."""
     layers: dict[str, tuple[int, int]] = {}
@@ -238,7 +278,7 @@ def _follow_pull(reference: str, lines: Iterable[Mapping[str, Any]], tell: Any) 
             raise ImageError(f"{reference}: {line['error']}")
         detail = line.get("progressDetail") or {}
         if line.get("status") == "Downloading" and detail.get("total"):
-            layers[line.get("id", "")] = (detail["current"], detail["total"])
+            layers[line.get("id", "")] = (detail.get("current", 0), detail["total"])  # 0: absent
         done = sum(current for current, _ in layers.values())
         total = sum(whole for _, whole in layers.values())
         percent = f": {100 * done // total} % of {total / 1e6:.0f} MB" if total else ""
@@ -254,7 +294,7 @@ def connect(seconds: float | None = SECONDS) -> Engine:
     url, tls = _address()
     try:
         return Engine(url, _client(url, tls, seconds))
-    except FAILURES as error:
+    except (*FAILURES, ValueError) as error:  # ValueError: a port that is no number
         raise ExecutorError(_why_unreachable(url, error)) from error
 
 
@@ -263,12 +303,15 @@ def _address() -> tuple[str, Any]:
     given = os.environ.get("DOCKER_HOST")
     if given:
         return given, None
-    name = os.environ.get("DOCKER_CONTEXT") or ContextAPI.get_current_context().Name
+    name = os.environ.get("DOCKER_CONTEXT") or get_current_context_name() or "default"
     if name == "default":
         return DEFAULT_HOST, None
     context = Context.load_context(name)
     if context is None:
-        raise ExecutorError(f"DOCKER_CONTEXT: there is no context named {name!r}")
+        raise ExecutorError(
+            f"there is no docker context named {name!r}: `docker context ls` lists them, "
+            "DOCKER_CONTEXT or `docker context use` names one"
+        )
     return context.Host or DEFAULT_HOST, context.TLSConfig
 
 
@@ -307,10 +350,13 @@ def _why_unreachable(url: str, error: BaseException) -> str:
 
 def _group_hint(url: str) -> str:
     """Which group may use a socket."""
+    where, nothing_known = urlsplit(url), "ask its administrator"
+    if where.scheme != "unix":
+        return nothing_known
     try:
-        number = Path(urlsplit(url).path).stat().st_gid
+        number = os.stat(where.path).st_gid
     except OSError:
-        return "ask its administrator"
+        return nothing_known
     name = str(number)
     with suppress(KeyError):
         name = grp.getgrgid(number).gr_name
@@ -322,7 +368,7 @@ def _group_hint(url: str) -> str:
 
 def _innermost(error: BaseException) -> BaseException:
     """The error at the bottom: the client wraps what happened several times."""
-    inner = error.__cause__ or error.__context__
+    inner = error.__cause__
     for argument in error.args:
         inner = argument if isinstance(argument, BaseException) else inner
     reason = getattr(error, "reason", None)

@@ -31,6 +31,8 @@ WRITABLE = 0o2777
 REMOVE_SECONDS = 30
 REMOVE_TRIES = 5
 PAUSE_SECONDS = 0.5
+LOADER_CACHE = "/etc/ld.so.cache"
+GLIBC_PATHS = ("/lib/{machine}-linux-gnu/libc.so.6", "/lib64/libc.so.6", "/usr/lib/libc.so.6")
 
 Tell = Callable[[str], None]
 Pause = Callable[[float], Any]
@@ -123,15 +125,42 @@ class Provisioning:
         try:
             contents = Contents(*(self.here.has(name, path) for path in ("/bin/bash", "/tmp")))  # noqa: S108
             brought, more = self._with_shell(name, brought, contents)
+            self._require_glibc(name, brought, image)
             folders = [Packed(path[1:], mode=WRITABLE) for path in self._writable()]
             with archives.pack([*folders, *brought.files, *more]) as archive:
                 self._put(name, "/", archive)
             for folder in brought.folders:
                 with archives.pack_folder(folder, str(folder)[1:]) as archive:
                     self._put(name, "/", archive)
+            if brought.companions:
+                with archives.pack(self._lacking(name, brought.companions)) as archive:
+                    self._put(name, "/", archive)
         finally:
             _remove_container(self.here, name)
         return brought, contents
+
+    def _lacking(self, container: str, companions: Iterable[Packed]) -> list[Packed]:
+        """The libraries that the image's loader would not find by itself."""
+        known = self.here.content(container, LOADER_CACHE)
+        return [one for one in companions if one.name.rpartition("/")[2].encode() not in known]
+
+    def _require_glibc(self, container: str, brought: Delivery, image: Image) -> None:
+        """What is loaded into the application needs a C library that is new enough.
+
+        Raises PreflightError (ToolchainIncompatible).
+        """
+        if brought.glibc == (0, 0):
+            return
+        paths = (path.format(machine=self.here.machine) for path in GLIBC_PATHS)
+        found = next(filter(None, (self.here.content(container, path) for path in paths)), b"")
+        there = delivery.provided_glibc(found)
+        if there < brought.glibc:
+            has = "glibc {}.{}".format(*there) if found else "no GNU C library"
+            message = (
+                f"{image.reference} has {has}; what is loaded into the application needs glibc "
+                "{}.{}".format(*brought.glibc)
+            )
+            raise PreflightError(Reason.TOOLCHAIN_INCOMPATIBLE, message)
 
     def _writable(self) -> list[str]:
         return containers.writable_folders(self.plan)

@@ -23,16 +23,16 @@ REFUSED = (
     "_sysctl", "acct", "add_key", "afs_syscall", "bdflush", "bpf", "break", "chroot",
     "clock_adjtime", "clock_adjtime64", "clock_settime", "clock_settime64", "create_module",
     "delete_module", "fanotify_init", "finit_module", "fsconfig", "fsmount", "fsopen", "fspick",
-    "ftime", "get_kernel_syms", "getpmsg", "gtty", "init_module", "io_uring_enter",
+    "ftime", "get_kernel_syms", "get_mempolicy", "getpmsg", "gtty", "init_module", "io_uring_enter",
     "io_uring_register", "io_uring_setup", "ioperm", "iopl", "kcmp", "kexec_file_load",
     "kexec_load", "keyctl", "lock", "lookup_dcookie", "mbind", "migrate_pages", "mount",
     "mount_setattr", "move_mount", "move_pages", "mpx", "nfsservctl", "open_by_handle_at",
-    "open_tree", "perf_event_open", "pidfd_getfd", "pivot_root", "prof", "profil", "putpmsg",
-    "query_module", "quotactl", "quotactl_fd", "reboot", "request_key", "security",
-    "set_mempolicy", "set_mempolicy_home_node", "setdomainname", "sethostname", "setns",
-    "settimeofday", "ssetmask", "stime", "stty", "swapoff", "swapon", "sysfs", "syslog",
-    "tuxcall", "ulimit", "umount", "umount2", "unshare", "uselib", "userfaultfd", "ustat",
-    "vhangup", "vm86", "vm86old", "vserver",
+    "open_tree", "perf_event_open", "pidfd_getfd", "pivot_root", "process_madvise", "prof",
+    "profil", "putpmsg", "query_module", "quotactl", "quotactl_fd", "reboot", "request_key",
+    "security", "set_mempolicy", "set_mempolicy_home_node", "setdomainname", "sethostname", "setns",
+    "settimeofday", "ssetmask", "stime", "stty", "swapoff", "swapon", "sysfs", "syslog", "tuxcall",
+    "ulimit", "umount", "umount2", "unshare", "uselib", "userfaultfd", "ustat", "vhangup", "vm86",
+    "vm86old", "vserver",
 )  # fmt: skip
 
 

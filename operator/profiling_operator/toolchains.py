@@ -25,8 +25,8 @@ CAPABILITIES = {
 def find(name: str, toolchain: Toolchain, settings: Settings) -> Path:
     """The prefix below which a collector's file is found.
 
-    Looked for where the settings say, else beside this installation, else by PATH. Raises
-    ToolchainError with the places and how to get it.
+    Looked for where the settings say, else beside this installation, where it usually is, and by
+    PATH. Raises ToolchainError with the places and how to get it.
     """
     tried = list(dict.fromkeys(_prefixes(name, toolchain, settings)))
     for prefix in tried:
@@ -49,6 +49,7 @@ def _prefixes(name: str, toolchain: Toolchain, settings: Settings) -> Iterator[P
         return
     if toolchain.bundled:
         yield Path(sys.prefix)
+    yield from map(Path, toolchain.usual)
     found = shutil.which(toolchain.program)
     if found:
         yield Path(found).absolute().parent.parent

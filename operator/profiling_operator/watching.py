@@ -18,6 +18,7 @@ from profiling_operator.engine import FAILURES, Engine
 from profiling_operator.errors import ProfilingError
 
 PAUSE_SECONDS = 1.0
+LAST_WORDS_SECONDS = 2.0
 ACTIONS = ("die", "health_status", "oom", "destroy")
 
 
@@ -30,15 +31,17 @@ class Watch:
         self._changed = threading.Event()
         self._closed = threading.Event()
         self._streams: list[Any] = []
+        self._threads: list[threading.Thread] = []
         here = engine.connect(seconds=None)  # streams are quiet for as long as they like
         self._begin(self._follow_events, here, _events(here, attempt))
         if output is not None:
-            with suppress(ProfilingError, FileNotFoundError), here.asked("attach"):
-                stream = here.api.attach(attempt.name, stdout=True, stderr=True, stream=True)
-                self._begin(_pass_on, stream, output)
+            with suppress(ProfilingError, FileNotFoundError):
+                self._begin(_pass_on, here.output_of(attempt.name), output)
 
     def _begin(self, follow: Any, *given: Any) -> None:
-        threading.Thread(target=follow, args=given, daemon=True).start()
+        thread = threading.Thread(target=follow, args=given, daemon=True)
+        self._threads.append(thread)
+        thread.start()
 
     def wait(self, seconds: float) -> None:
         """Until something has happened since the last wait, at most so long."""
@@ -46,13 +49,15 @@ class Watch:
         self._changed.clear()
 
     def close(self) -> None:
-        """Watch no more."""
+        """Watch no more; called when the containers are gone, so that no word of theirs is lost."""
         self._closed.set()
         self._changed.set()
         for stream in self._streams:
             # NameError: docker-py fails so for streams through ssh; the others: it has just ended.
             with suppress(*FAILURES, NameError, AttributeError, ValueError):
                 stream.close()
+        for thread in self._threads:
+            thread.join(LAST_WORDS_SECONDS)
 
     def _follow_events(self, here: Engine, stream: Any) -> None:
         """Subscribes again when a stream ends: the engine was restarted, or lost its patience."""

@@ -51,6 +51,17 @@ def test_doctor_says_what_works(profjob: Run) -> None:
     assert "ok  launcher" in profjob("doctor").stdout
 
 
+def test_doctor_says_why_no_engine_answers(profjob: Run, env: dict[str, str]) -> None:
+    """The address, and what to do; the rest works all the same."""
+    env["DOCKER_HOST"] = "unix:///no/such/socket"
+
+    done = profjob("doctor")
+
+    assert done.returncode == 0
+    (line,) = [one for one in done.stdout.splitlines() if "executor docker" in one]
+    assert line.startswith("no  ") and "/no/such/socket" in line and "dockerd" in line
+
+
 def test_crd_is_printed(profjob: Run) -> None:
     """As kubectl apply takes it."""
     body = yaml.safe_load(profjob("crd").stdout)

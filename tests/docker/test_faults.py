@@ -132,7 +132,7 @@ threading.Thread(target=grow, daemon=True).start()
 
 def test_hostile_output(run: Run, tmp_path: Path) -> None:
     """Links, FIFOs, second names and holes are refused by name; a growing file does not hang it."""
-    done = run(app=python(f"{HOSTILE}\n{BUSY}"), output={"sizeLimit": "2Gi", "raw": True})
+    done = run(app=python(f"{HOSTILE}\n{BUSY}"), output={"sizeLimit": "1Gi", "raw": True})
 
     folder = tmp_path / "profiling_output"
     assert done.returncode == 0, done.stdout + done.stderr

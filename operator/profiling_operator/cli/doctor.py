@@ -29,7 +29,7 @@ def doctor(
     output: Annotated[str, typer.Option("--output", "-o", help="text, json or yaml.")] = "text",
 ) -> None:
     """Say what works on this machine. Exit code 3 when not even `profjob run` would."""
-    findings = [_machine(), _launcher(), *_collectors(), *_facts(), *_tools()]
+    findings = [_machine(), _launcher(), *_collectors(), *_facts(), _docker(), *_tools()]
     if output == "text":
         out = console.stdout()
         for one in findings:
@@ -72,9 +72,28 @@ def _facts() -> list[Finding]:
     ]
 
 
+def _docker() -> Finding:
+    """The engine that the docker executor would use: where, which, and with GPUs or not."""
+
+    def told() -> str:
+        from profiling_operator import engine  # its client takes a third of a second to import
+
+        here = engine.connect()
+        said = here.info()
+        runtimes = ", ".join(sorted(said.get("Runtimes") or {}))
+        here.close()
+        return (
+            f"{here.url}: {said.get('Name')}, version {said.get('ServerVersion')}, "
+            f"{here.machine}, runtimes {runtimes}"
+        )
+
+    return _tried("executor docker", told)
+
+
 TOOLS: dict[str, str] = {
     "cc": "a C compiler: for the C example and the launcher's own tests",
-    "docker": "the Docker client: for images",
+    "docker": "the Docker client: for `make images`",
+    "bash-static": "with a static busybox: TAU in images without bash",
     "kubectl": "for clusters",
 }
 

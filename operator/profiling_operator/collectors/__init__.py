@@ -76,15 +76,23 @@ class Toolchain:
     """Path below the prefix of the file that must exist, as in `bin/tau_exec`."""
     program: str
     """The program to look for in PATH where no prefix is set."""
+    usual: tuple[str, ...] = ()
+    """Prefixes where installers put it, looked at before PATH."""
     bundled: bool = False
     """It comes with this package's own installation."""
     files: tuple[str, ...] = ()
     """Patterns below the prefix of what has to be brought elsewhere; empty: all of it, to the same
     path, since the files name it."""
+    preloads: tuple[str, ...] = ()
+    """Patterns of libraries that it loads into the application, whose C library must do for them;
+    what else they need must stand beside them."""
     is_script: bool = False
     """Its program is a script for bash, which an image may lack."""
     is_dynamic: bool = False
     """Its program needs shared libraries: elsewhere it comes with them, and with their loader."""
+    loads: tuple[str, ...] = ()
+    """Patterns of libraries that it loads by itself, which stand beside those that it is linked
+    with."""
     install: str = ""
     """What to do where it is missing."""
 

@@ -79,6 +79,7 @@ class Tau:
         file="bin/tau_exec",
         program="tau_exec",
         is_script=True,
+        preloads=("lib/shared-*/libTAU.so",),
         install="TAU has no package: name an image or a folder that holds bin/tau_exec, or build "
         "it from https://github.com/UO-OACISS/tau2",
     )

@@ -39,6 +39,7 @@ from profiling_operator.watching import Watch
 STALE_SECONDS = 24 * 3600
 STOP_SECONDS = 10.0
 LAUNCH_PAUSE = 0.2
+OVERSHOOT = 1 << 30  # what may come between two looks of the launcher at the size
 RECORDS = Limits(count=2000, depth=1, file_bytes=1 << 20, total_bytes=16 << 20)
 RECORDS_SECONDS = 30.0
 READ_SHARE = 20  # reading records of what runs may take one part in so many of the time
@@ -210,18 +211,21 @@ class Docker:
         if found is None:
             raise ExecutorError(f"the workspace of attempt {attempt} is gone")
         labels = found["Config"]["Labels"]
-        size, seconds = int(labels[containers.SIZE_LIMIT]), int(labels[containers.COLLECT_SECONDS])
+        seconds = int(labels[containers.COLLECT_SECONDS])
+        size = int(labels[containers.SIZE_LIMIT]) + OVERSHOOT
         limits = Limits(file_bytes=size, total_bytes=size)
         with self._copied(attempt, labels[containers.OUTPUT], limits, seconds) as root:
             yield root
 
     def remove(self, attempt: str) -> None:
         """Containers, network, volumes."""
-        watch = self._watches.pop(attempt, None)
-        if watch is not None:
-            watch.close()
         self._records.pop(attempt, None)
-        provisioning.remove(self._engine(), attempt)
+        try:
+            provisioning.remove(self._engine(), attempt)
+        finally:
+            watch = self._watches.pop(attempt, None)
+            if watch is not None:
+                watch.close()
 
     def attempts(self) -> Sequence[str]:
         """The attempts that the engine has; what nobody collected within a day is removed."""

@@ -1,0 +1,218 @@
+"""TAU in containers: from an image or a folder, in images with and without bash, beside nvprof.
+
+A made-up toolchain shows the wiring everywhere; where a real one is set, it is used, too.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from engines import client, reason_of, status_of
+
+from making import SOURCE_ROOT
+
+pytestmark = pytest.mark.needs("docker", "images")
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+ROOT = Path(__file__).resolve().parents[2]
+SAMPLE = ROOT / "tests" / "samples" / "tau" / "2.34" / "sigusr1" / "profile.0.0.0"
+TOOLCHAIN = "tests/tau:1"
+PREFIX = "/opt/tau-2.34"
+TAU = [{"name": "tau", "options": {"samplingPeriod": 5000}}]
+
+# As the real one: a bash script that stays the application's parent, calls sed and needs its own
+# folder in PATH. LD_PRELOAD is not set: nothing made up could be preloaded.
+TAU_EXEC = """#!/bin/bash
+tau-config > /dev/null || { echo 'Binding not found. Exiting...'; exit 1; }
+declare -a words=()
+while [[ "$1" != "--" ]]; do words+=("$1"); shift; done
+shift
+echo "tau_exec ${words[*]}" | sed s/tau_exec/measuring/
+"$@"
+"""
+# As a program with libTAU in it: its profile is written when it ends.
+MEASURED = f"cp {PREFIX}/profile.0.0.0 $PROFILEDIR/ && echo measured"
+
+
+def make(folder: Path) -> Path:
+    """A toolchain that looks like TAU's."""
+    (folder / "bin").mkdir(parents=True)
+    for name, text in (("tau_exec", TAU_EXEC), ("tau-config", "#!/bin/sh\n")):
+        (folder / "bin" / name).write_text(text)
+        (folder / "bin" / name).chmod(0o755)
+    shutil.copy(SAMPLE, folder)
+    return folder
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> Iterator[str]:
+    """An image that holds the toolchain and nothing else."""
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w") as archive:
+        archive.add(make(tmp_path / "tau"), arcname=PREFIX[1:])
+    repository, _, tag = TOOLCHAIN.partition(":")
+    with client() as asked:
+        asked.api.import_image_from_data(stream.getvalue(), repository=repository, tag=tag)
+        yield TOOLCHAIN
+        asked.images.remove(TOOLCHAIN)
+
+
+def app(image: str) -> dict[str, Any]:
+    """`spec.app` that behaves as a program under TAU."""
+    return {"image": f"profiling-operator/{image}:local", "command": ["sh", "-c", MEASURED]}
+
+
+def use_image(env: dict[str, str], image: str, path: str = PREFIX) -> None:
+    """Settings that name the toolchain's image."""
+    env["PROFJOB_TOOLCHAINS__TAU__IMAGE"] = image
+    env["PROFJOB_TOOLCHAINS__TAU__PATH"] = path
+
+
+def assert_measured(done: subprocess.CompletedProcess[str], tmp_path: Path) -> None:
+    """The profile became entries."""
+    folder = tmp_path / "profiling_output"
+    assert done.returncode == 0, done.stdout + done.stderr
+    (run,) = status_of(folder)["runs"]
+    assert run["collectors"][0]["entries"] == 6
+    log = (folder / "run-0" / "app.log").read_text()
+    assert "measuring -T serial,pthread -ebs" in log and "measured\n" in log
+
+
+def test_from_an_image(run: Run, env: dict[str, str], image: str, tmp_path: Path) -> None:
+    """It stands in the application's container where it stood in its own."""
+    use_image(env, image)
+
+    assert_measured(run(app=app("python"), collectors=TAU), tmp_path)
+
+
+@pytest.mark.needs("shell")
+def test_from_an_image_without_bash(
+    run: Run, env: dict[str, str], image: str, tmp_path: Path
+) -> None:
+    """A static bash, and what the script calls, are brought along."""
+    use_image(env, image)
+
+    assert_measured(run(app=app("busybox"), collectors=TAU), tmp_path)
+
+
+def test_from_a_folder(run: Run, env: dict[str, str], tmp_path: Path) -> None:
+    """It is brought to the same path, since its files name it."""
+    folder = make(tmp_path / "opt" / "tau")
+    env["PROFJOB_TOOLCHAINS__TAU__PATH"] = str(folder)
+    command = ["sh", "-c", MEASURED.replace(PREFIX, str(folder))]
+
+    done = run(app={**app("python"), "command": command}, collectors=TAU)
+
+    assert_measured(done, tmp_path)
+
+
+def test_an_image_that_holds_something_else(
+    run: Run, env: dict[str, str], image: str, tmp_path: Path
+) -> None:
+    """ToolchainMissing names the image, the file, and the setting."""
+    use_image(env, image, "/usr/local/tau")
+
+    done = run(app=app("python"), collectors=TAU)
+
+    assert reason_of(tmp_path / "profiling_output") == "ToolchainMissing", done.stderr
+    for word in (TOOLCHAIN, "bin/tau_exec", "/usr/local/tau", "toolchains.tau.path"):
+        assert word in done.stdout
+
+
+@pytest.mark.needs("nvprof")
+def test_with_an_nvprof_dump_in_one_job(
+    run: Run, env: dict[str, str], image: str, tmp_path: Path
+) -> None:
+    """Both measure: TAU's profile is there, and nvprof says that there was no GPU."""
+    use_image(env, image)
+
+    done = run(app=app("python"), collectors=[*TAU, {"name": "nvprof"}])
+
+    folder = tmp_path / "profiling_output"
+    assert (done.returncode, reason_of(folder)) == (6, "NoGpuData"), done.stdout + done.stderr
+    (ended,) = status_of(folder)["runs"]
+    verdicts = {one["name"]: (one["usable"], one["entries"]) for one in ended["collectors"]}
+    assert verdicts["tau"] == (True, 6)
+    assert not verdicts["nvprof"][0]
+    assert ended["app"]["exitCode"] == 0
+
+
+@pytest.mark.needs("nvprof")
+def test_nvprof_alone(run: Run, tmp_path: Path) -> None:
+    """The real one, brought into an image that knows nothing of it, on a machine without a GPU."""
+    done = run(
+        app={"command": ["python3", "-c", "print('ran'); raise SystemExit(3)"]},
+        collectors=[{"name": "nvprof"}],
+    )
+
+    folder = tmp_path / "profiling_output"
+    assert "ran\n" in (folder / "run-0" / "app.log").read_text(), done.stderr
+    (ended,) = status_of(folder)["runs"]
+    assert ended["app"]["exitCode"] == 3
+    assert ended["collectors"][0]["reason"] == "NoGpuData"
+
+
+def with_library(folder: Path) -> Path:
+    """A toolchain with a library to be loaded into the application; a real one, though not TAU's."""
+    prefix = make(folder)
+    (prefix / "lib" / "shared-pthread").mkdir(parents=True)
+    listed = subprocess.run(["ldd", shutil.which("perf") or "perf"], capture_output=True, text=True)
+    real = next(line.split()[2] for line in listed.stdout.splitlines() if "libstdc++" in line)
+    shutil.copy(real, prefix / "lib" / "shared-pthread" / "libTAU.so")
+    return prefix
+
+
+@pytest.mark.needs("perf")
+def test_an_image_without_the_c_library(run: Run, env: dict[str, str], tmp_path: Path) -> None:
+    """Nothing can be loaded into its programs: ToolchainIncompatible, before anything runs."""
+    env["PROFJOB_TOOLCHAINS__TAU__PATH"] = str(with_library(tmp_path / "tau"))
+
+    done = run(app=app("busybox"), collectors=TAU)
+
+    assert reason_of(tmp_path / "profiling_output") == "ToolchainIncompatible", done.stderr
+    assert "busybox" in done.stdout and "no GNU C library" in done.stdout
+
+
+@pytest.mark.needs("perf")
+def test_libraries_of_what_is_loaded_come_along(
+    run: Run, env: dict[str, str], tmp_path: Path
+) -> None:
+    """Beside it, where the application's image does not have them."""
+    prefix = with_library(tmp_path / "tau")
+    env["PROFJOB_TOOLCHAINS__TAU__PATH"] = str(prefix)
+    shutil.copy(shutil.which("perf") or "perf", prefix / "lib" / "shared-pthread" / "libTAU.so")
+    listing = f"{MEASURED.replace(PREFIX, str(prefix))}; ls {prefix}/lib/shared-pthread"
+
+    done = run(app={**app("python"), "command": ["sh", "-c", listing]}, collectors=TAU)
+
+    assert_measured(done, tmp_path)
+    listed = (tmp_path / "profiling_output" / "run-0" / "app.log").read_text().split()
+    assert any(name.startswith("libunwind") for name in listed)
+    assert not any(name.startswith(("libc.so", "libz.so")) for name in listed)
+
+
+@pytest.mark.needs("tau")
+def test_a_real_tau(tmp_path: Path) -> None:
+    """The C example in its own image: samples name `hot`."""
+    folder = tmp_path / "c-threads"
+    shutil.copytree(ROOT / "examples" / "c-threads", folder)
+    done = subprocess.run(
+        [sys.executable, "-m", "profiling_operator", "run", str(folder / "job.yaml"),
+         "--executor", "docker", "-o", "json", "--results", str(folder / "results")],
+        env={**os.environ, "PYTHONPATH": SOURCE_ROOT,
+             "PROFJOB_STATE_DIR": str(tmp_path / "state")},
+        capture_output=True, text=True, timeout=150, check=False,
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert json.loads(done.stdout)["status"]["headline"].startswith("hot ")
