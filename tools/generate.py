@@ -17,7 +17,7 @@ sys.path[:0] = [str(ROOT / "operator"), str(ROOT / "tools")]  # no install is ne
 
 import pages  # noqa: E402 - found by the line above
 
-from profiling_operator import crd, entries  # noqa: E402
+from profiling_operator import crd, entries, seccomp  # noqa: E402
 
 CHART = Path("charts/profiling-operator")
 NAME_LINE = "  name: profilingjobs.profiling.dev\n"
@@ -43,12 +43,18 @@ def entry_schema() -> str:
     return json.dumps(entries.schema(), indent=2, ensure_ascii=False) + "\n"
 
 
+def perf_profile() -> str:
+    """The seccomp profile for perf, as a kubelet takes it as a Localhost profile."""
+    return json.dumps(seccomp.profile(["perf_event_open"]), indent=2) + "\n"
+
+
 OUTPUTS: dict[Path, Callable[[], str]] = {
     Path("crds/profilingjobs.profiling.dev.yaml"): crd.render,
     CHART / "templates/crd.yaml": chart_template,
     Path("docs/reference.md"): pages.reference,
     Path("docs/reasons.md"): pages.reasons,
     Path("docs/collectors.md"): pages.collectors,
+    Path("docs/seccomp/perf.json"): perf_profile,
     Path("docs/entry.schema.json"): entry_schema,
     Path("operator/profiling_operator/entry.schema.json"): entry_schema,
 }
