@@ -440,3 +440,19 @@ def test_starting_is_told_as_it_goes_on(world: World) -> None:
     first = world.told[0].condition(ConditionType.RECONCILING)
     assert world.told[0].phase is Phase.STARTING
     assert first is not None and first.message == "pulling the image: 40 % of 9 MB"
+
+
+def test_a_start_that_takes_too_long_is_given_up(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """StartDeadlineExceeded says at what it was; nothing stays."""
+    executor = world.executor([ended()], progress="pulling the image: 40 % of 9 MB")
+    clock = iter(range(0, 10**6, 100))
+    monkeypatch.setattr(attempt.time, "monotonic", lambda: next(clock))
+
+    status = world.run(executor, deadlines={"startSeconds": 60})
+
+    assert status.reason == "StartDeadlineExceeded"
+    assert executor.removed == executor.started
+    condition = status.condition(ConditionType.FINISHED)
+    assert condition is not None and "pulling the image" in condition.message

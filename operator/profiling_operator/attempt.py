@@ -24,6 +24,7 @@ from profiling_operator.errors import (
     ProfilingError,
     Reason,
     SpecError,
+    StartDeadlineError,
     StoreError,
 )
 from profiling_operator.executors import Executor, Listener, Observation, State
@@ -138,6 +139,7 @@ class _Attempt:
         self._status = status
         self._planned = plan.build_plan(given.job, number, given.folder)
         self._record = AttemptStatus(number=number, job_name=self._planned.name)
+        self._began = time.monotonic()
         self.to_be_retried = False
 
     def run(self) -> Status:
@@ -208,7 +210,10 @@ class _Attempt:
             time.sleep(UNREACHABLE_PAUSE)  # nothing tells of its return
 
     def _progress(self, words: str) -> None:
-        """How the start goes on."""
+        """How the start goes on. Raises StartDeadlineError when that takes too long."""
+        limit = self._planned.deadlines.start_seconds
+        if time.monotonic() - self._began > limit:
+            raise StartDeadlineError(f"{words}: not done within startSeconds, {limit} s")
         self._now(Facts(now(), attempt=self._record, progress=words))
 
     def _described(self, seen: Observation) -> AttemptStatus:

@@ -272,7 +272,6 @@ def _frames(response: requests.Response) -> Iterator[bytes]:
 def _follow_pull(reference: str, lines: Iterable[Mapping[str, Any]], tell: Any) -> None:
     """Tell how far a pull is. Raises ImageError with what the registry said."""
     layers: dict[str, tuple[int, int]] = {}
-    said = ""
     for line in lines:
         if "error" in line:
             raise ImageError(f"{reference}: {line['error']}")
@@ -282,8 +281,7 @@ def _follow_pull(reference: str, lines: Iterable[Mapping[str, Any]], tell: Any) 
         done = sum(current for current, _ in layers.values())
         total = sum(whole for _, whole in layers.values())
         percent = f": {100 * done // total} % of {total / 1e6:.0f} MB" if total else ""
-        if said != (said := f"pulling {reference}{percent}"):
-            tell(said)
+        tell(f"pulling {reference}{percent}")  # for each line: who is told may end it
 
 
 def connect(seconds: float | None = SECONDS) -> Engine:

@@ -160,6 +160,12 @@ class StartError(ProfilingError):
     reason = Reason.CANNOT_START
 
 
+class StartDeadlineError(ProfilingError):
+    """Starting took longer than deadlines.startSeconds."""
+
+    reason = Reason.START_DEADLINE_EXCEEDED
+
+
 class ImageError(ProfilingError):
     """An image is not there and could not be pulled."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import platform
 import signal
 import socket
 import sys
@@ -93,8 +94,9 @@ def _completed(
 ) -> spec.ProfilingJob:
     """The job with a uid, which an API server would have given it.
 
-    The same file run again into the same folder is the same job, so that a killed `profjob run`
-    can be taken up again.
+    The same file run again on the same machine into the same folder is the same job, so that a
+    killed `profjob run` can be taken up again. Containers that use one engine are machines of
+    their own: in each of them, folders have the same names.
     """
     if raw is not None:
         wanted = job.spec.model_copy(
@@ -103,7 +105,8 @@ def _completed(
         job = job.model_copy(update={"spec": wanted})
     if job.metadata.uid:
         return job
-    what = (job.spec.model_dump_json(), job.key, folder_of(file), str(results.absolute()))
+    place = (platform.node(), folder_of(file), str(results.absolute()))
+    what = (job.spec.model_dump_json(), job.key, *place)
     uid = hashlib.sha256("\0".join(what).encode()).hexdigest()[:32]
     return job.model_copy(update={"metadata": job.metadata.model_copy(update={"uid": uid})})
 

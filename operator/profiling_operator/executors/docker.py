@@ -68,7 +68,7 @@ FIELDS: Mapping[str, str] = {
     "spec.output.store": "ignored: `--results` names the folder",
     "spec.placement": "met by being here; `host` must be the engine's name",
     "spec.deadlines.queueSeconds": "never needed: nothing queues",
-    "spec.deadlines.startSeconds": "not enforced: Ctrl-C ends a pull; playback has its own limit",
+    "spec.deadlines.startSeconds": "bounds pulling and delivering; playback has its own limit",
     "spec.deadlines.collectSeconds": "bounds the copying of the results; Ctrl-C ends a conversion",
     "spec.suspend": "refused when true: there is nobody to resume it",
     "spec.ttlSecondsAfterFinished": "ignored: the result is a folder",
