@@ -8,6 +8,7 @@ from pathlib import Path
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from profiling_operator.attempt import resource
 from profiling_operator.cli import console
@@ -78,6 +79,6 @@ def _print_top(out: Console, folder: Path, count: int) -> None:
     table.add_column("name", overflow="fold")
     for one in top[:count]:
         share = f"{one['share']:.1%}".replace("%", " %")
-        table.add_row(share, seconds(one["nanoseconds"]), one["name"])
+        table.add_row(share, seconds(one["nanoseconds"]), Text(one["name"]))  # may hold [words]
     if top:
         out.print(table)
