@@ -145,7 +145,8 @@ class Docker:
         if found is None:
             return Observation(State.LOST, message=f"there is no attempt {attempt}")
         records = self._records_of(attempt, found)
-        words = "" if records.exit else here.last_words(attempt)
+        is_lost = _has_ended(found) and records.exit is None
+        words = here.last_words(attempt) if is_lost else ""
         server = here.inspected(Attempt(attempt).playback) if records.exit else None
         return observation(found, records, server, words, str(here.info().get("Name", "")))
 
@@ -157,34 +158,39 @@ class Docker:
             return records
         began = time.monotonic()
         labels = found["Config"]["Labels"]
-        with self._copied(attempt, f"{labels[containers.OUTPUT]}/{workspace.CONTROL}") as root:
+        with _scratch() as root:
+            with suppress(FileNotFoundError):  # the launcher has not come so far
+                self._copy(attempt, f"{labels[containers.OUTPUT]}/{workspace.CONTROL}", root)
             records = read_records(root, int(labels[containers.RUNS]))
         now = time.monotonic()
         due = now + READ_SHARE * (now - began) if records.started else now
         self._records[attempt] = (due, records)
         return records
 
-    @contextmanager
-    def _copied(
-        self, attempt: str, path: str, limits: Limits = RECORDS, seconds: float = RECORDS_SECONDS
-    ) -> Iterator[Path]:
-        """A copy of the workspace, or of a folder in it; an empty one where that is not there."""
-        here, deadline = self._engine(), time.monotonic() + seconds
-        with tempfile.TemporaryDirectory(dir=_base(), prefix="copy-") as scratch:
-            folder = Path(scratch)
-            with suppress(FileNotFoundError), here.archive(attempt, path) as pieces:
-                archives.unpack(
-                    pieces, folder, limits, lambda: time.monotonic() > deadline,
-                    keeps_name=limits is RECORDS,
-                )  # fmt: skip
-            yield folder
+    def _copy(
+        self,
+        attempt: str,
+        path: str,
+        folder: Path,
+        limits: Limits = RECORDS,
+        seconds: float = RECORDS_SECONDS,
+    ) -> None:
+        """Copy the workspace, or its records, into an empty folder.
+
+        Raises FileNotFoundError when there is nothing at the path.
+        """
+        deadline = time.monotonic() + seconds
+        with self._engine().archive(attempt, path) as pieces:
+            archives.unpack(
+                pieces, folder, limits, lambda: time.monotonic() > deadline,
+                keeps_name=limits is RECORDS,
+            )  # fmt: skip
 
     def wait(self, attempt: str, seconds: float) -> Observation:
         """Woken by the container's end."""
-        seen = self.observe(attempt)
-        if seen.state in {State.ENDED, State.LOST}:
-            return seen
-        self._watch(attempt).wait(seconds)
+        found = self._engine().inspected(attempt)
+        if found is not None and not _has_ended(found):
+            self._watch(attempt).wait(seconds)
         return self.observe(attempt)
 
     def stop(self, attempt: str, reason: Reason, message: str = "") -> None:
@@ -207,14 +213,19 @@ class Docker:
     @contextmanager
     def workspace(self, attempt: str) -> Iterator[Path]:
         """A copy of the volume, made through the container that has ended."""
+        gone = ExecutorError(f"the workspace of attempt {attempt} is gone")
         found = self._engine().inspected(attempt)
         if found is None:
-            raise ExecutorError(f"the workspace of attempt {attempt} is gone")
+            raise gone
         labels = found["Config"]["Labels"]
-        seconds = int(labels[containers.COLLECT_SECONDS])
         size = int(labels[containers.SIZE_LIMIT]) + OVERSHOOT
         limits = Limits(file_bytes=size, total_bytes=size)
-        with self._copied(attempt, labels[containers.OUTPUT], limits, seconds) as root:
+        with _scratch() as root:
+            try:
+                seconds = int(labels[containers.COLLECT_SECONDS])
+                self._copy(attempt, labels[containers.OUTPUT], root, limits, seconds)
+            except FileNotFoundError as error:
+                raise gone from error
             yield root
 
     def remove(self, attempt: str) -> None:
@@ -242,8 +253,16 @@ class Docker:
         return sorted(set(there) - set(stale))
 
 
-def _base() -> Path:
-    return attempt_folder.base(settings.load().state_dir)
+def _has_ended(container: Mapping[str, Any]) -> bool:
+    return container["State"]["Status"] in {"exited", "dead", "removing"}
+
+
+@contextmanager
+def _scratch() -> Iterator[Path]:
+    """An empty folder of this user's own, gone afterwards."""
+    base = attempt_folder.base(settings.load().state_dir)
+    with tempfile.TemporaryDirectory(dir=base, prefix="copy-") as scratch:
+        yield Path(scratch)
 
 
 def _stop_note(reason: Reason, message: str) -> list[Packed]:
