@@ -225,7 +225,7 @@ def playback(plan: Plan, image: Image, settings: DockerSettings, api: tuple[int,
         *(delivery.LAUNCHER, "--workspace", PLAYBACK_WORKSPACE, "--wrapper", "0"),
         *("--name", attempt.playback, "--timeout", f"{longest:g}"),
         *("--on-timeout", "stop", "--grace", f"{PLAYBACK_GRACE:g}", "--"),
-        *(wanted.command or (*image.entrypoint, *image.command)),
+        *playback_command(plan, image),
     ]
     return {
         **_body(plan, "playback", image, words),
@@ -245,6 +245,12 @@ def playback(plan: Plan, image: Image, settings: DockerSettings, api: tuple[int,
             "EndpointsConfig": {plan.name: {"Aliases": [PLAYBACK_HOST]}},
         },
     }
+
+
+def playback_command(plan: Plan, image: Image) -> tuple[str, ...]:
+    """The server's words; empty where there is nothing to start."""
+    command = plan.playback.command if plan.playback else ()
+    return command or (*image.entrypoint, *image.command)
 
 
 def network(plan: Plan, settings: DockerSettings) -> dict[str, Any]:

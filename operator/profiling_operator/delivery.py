@@ -189,11 +189,14 @@ def _linked(program: Path) -> dict[str, Path]:
 
     As `ldd` of the C library prints them. Raises ToolchainError when one is missing.
     """
-    done = subprocess.run(
-        ["ldd", str(program)],  # noqa: S607 - wherever the C library has put it
-        capture_output=True, text=True, timeout=LDD_SECONDS, check=False,
-        env={**os.environ, "LC_ALL": "C"},
-    )  # fmt: skip
+    try:
+        done = subprocess.run(
+            ["ldd", str(program)],  # noqa: S607 - wherever the C library has put it
+            capture_output=True, text=True, timeout=LDD_SECONDS, check=False,
+            env={**os.environ, "LC_ALL": "C"},
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise ToolchainError(f"{program}: its libraries are not known: {error}") from error
     libraries: dict[str, Path] = {}
     for line in done.stdout.splitlines():
         if "=> not found" in line:

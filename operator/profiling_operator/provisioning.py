@@ -56,9 +56,9 @@ class Provisioning:
         image = self._image(plan.app.image or "")
         server = self._image(plan.playback.image or "") if plan.playback else None
         if not containers.has_command(plan, image):
-            raise StartError(
-                f"{image.reference} has no entrypoint, and there is no spec.app.command"
-            )
+            raise _nothing_to_start(image, "spec.app.command")
+        if server is not None and not containers.playback_command(plan, server):
+            raise _nothing_to_start(server, "spec.playback.command")
         brought = delivery.of_plan(plan, self.known, self.here.machine)
         for name in containers.volume_names(plan, brought):
             self._create("volume", name, {"Labels": containers.labels(plan, "volume")})
@@ -186,6 +186,10 @@ class Provisioning:
             else:
                 raise PreflightError(Reason.TOOLCHAIN_INCOMPATIBLE, NO_BASH.format(name=name))
         return replace(brought, places=places), more
+
+
+def _nothing_to_start(image: Image, field: str) -> StartError:
+    return StartError(f"{image.reference} has no entrypoint, and there is no {field}")
 
 
 NO_BASH = (

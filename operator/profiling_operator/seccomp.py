@@ -1,8 +1,10 @@
 """A seccomp profile that refuses what Docker's default refuses, but for chosen system calls.
 
 Docker's default (https://docs.docker.com/engine/security/seccomp/) lists what is allowed; this one
-lists what that leaves out for a container without capabilities, so it grants nothing more than
-what is asked for: perf needs perf_event_open. The same file serves kubelets as a Localhost profile.
+lists what that leaves out for a container without capabilities, so that it grants what is asked
+for and no more: perf needs perf_event_open. Two differences remain: a system call that is newer
+than this list is not in it, and arguments of `personality` and `socket` are not looked at. The same
+file serves kubelets as a Localhost profile.
 """
 
 from __future__ import annotations

@@ -56,6 +56,8 @@ def observation(
     seen = Observation(
         state=state, started=records.started, runs=records.runs, exit=records.exit, node=node
     )
+    if state is State.LOST:
+        return replace(seen, exit=None, message="somebody is removing the container")
     if state is not State.ENDED:
         return replace(seen, exit=None)
     if records.exit is None:

@@ -163,7 +163,7 @@ def test_nvprof_alone(run: Run, tmp_path: Path) -> None:
 
 
 def with_library(folder: Path) -> Path:
-    """A toolchain with a library to be loaded into the application; a real one, though not TAU's."""
+    """A toolchain with a library that is loaded into the application: a real one, not TAU's."""
     prefix = make(folder)
     (prefix / "lib" / "shared-pthread").mkdir(parents=True)
     listed = subprocess.run(["ldd", shutil.which("perf") or "perf"], capture_output=True, text=True)
