@@ -39,7 +39,7 @@ def test_the_command_is_wrapped() -> None:
     wrapper = COLLECTOR.wrap(options)
 
     assert list(wrapper.words) == [
-        *("{toolchain}/bin/py-spy", "record", "--threads", "--format", "raw", "--rate", "250"),
+        *("{tool}/bin/py-spy", "record", "--threads", "--format", "raw", "--rate", "250"),
         *("--output", "{run}/pyspy/profile.folded", "--native", "--full-filenames", "--"),
     ]
     assert wrapper.hides_exit_code
