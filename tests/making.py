@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -44,6 +46,25 @@ def bare_plan(**changes: Any) -> plan.Plan:
     planned = plan.build_plan(job(**changes))
     bare: dict[str, Any] = {"collectors": (), "wrapper": (), "path": (), "stop": (), "env": {}}
     return planned.model_copy(update={**bare, "recorded": False})
+
+
+def own_environment(folder: Path) -> dict[str, str]:
+    """An environment for `profjob` with settings and state of a test's own."""
+    return {
+        **os.environ,
+        "PYTHONPATH": SOURCE_ROOT,
+        "PROFJOB_SETTINGS": str(folder / "settings.yaml"),
+        "PROFJOB_STATE_DIR": str(folder / "state"),
+        "NO_COLOR": "1",
+        "COLUMNS": "200",
+    }
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 BUSY = """

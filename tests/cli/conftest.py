@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,20 +11,13 @@ from typing import Any
 import pytest
 import yaml
 
-from making import SOURCE_ROOT, Run, job_body
+from making import Run, job_body, own_environment
 
 
 @pytest.fixture
 def env(tmp_path: Path) -> dict[str, str]:
     """An environment with settings and state of the test's own."""
-    return {
-        **os.environ,
-        "PYTHONPATH": SOURCE_ROOT,
-        "PROFJOB_SETTINGS": str(tmp_path / "settings.yaml"),
-        "PROFJOB_STATE_DIR": str(tmp_path / "state"),
-        "NO_COLOR": "1",
-        "COLUMNS": "200",
-    }
+    return own_environment(tmp_path)
 
 
 @pytest.fixture

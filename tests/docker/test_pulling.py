@@ -16,6 +16,8 @@ from pathlib import Path
 import pytest
 from engines import BUSYBOX, Engine, client, reason_of
 
+from making import free_port
+
 pytestmark = pytest.mark.needs("docker", "dockerd", "registry")
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -34,9 +36,7 @@ class Registry:
 @pytest.fixture
 def registry(tmp_path: Path, own_engine: Engine) -> Iterator[Registry]:
     """Debian's registry on this machine, with an image that the engine does not have."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    address = f"127.0.0.1:{free_port()}"
     folder = tmp_path / "registry"
     folder.mkdir()
     words = ["htpasswd", "-Bbn", USER, PASSWORD]

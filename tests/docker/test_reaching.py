@@ -13,17 +13,12 @@ from pathlib import Path
 import pytest
 from engines import BUSYBOX, Engine, status_of
 
+from making import free_port
+
 pytestmark = pytest.mark.needs("docker", "dockerd")
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 HELLO = {"image": BUSYBOX, "command": ["echo", "hello"]}
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def ran(run: Run, tmp_path: Path) -> bool:

@@ -9,7 +9,6 @@ import importlib.util
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -20,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from making import SOURCE_ROOT, bare_plan
+from making import SOURCE_ROOT, bare_plan, free_port
 from profiling_operator import entries, processes, registry
 from profiling_operator.errors import PlaybackError, Reason
 from profiling_operator.executors import Executor, Observation, State
@@ -106,13 +105,6 @@ class Place:
         """A file of the ended attempt's workspace."""
         with self.executor.workspace(attempt) as root:
             return (root / path).read_text()
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def test_a_plan_runs_to_its_end(place: Place) -> None:
