@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import IO, Any
 
 from profiling_operator import archives, containers, delivery
@@ -179,7 +180,8 @@ class Provisioning:
         places, more = dict(brought.places), delivery.shell()
         for name in scripts:
             own = f"{places[name].prefix}/bin/bash"
-            if self.here.has(container, own):
+            is_to_come = Path(places[name].prefix) in brought.folders and Path(own).exists()
+            if is_to_come or self.here.has(container, own):
                 places[name] = replace(places[name], loader=(own,))
             elif more:
                 places[name] = replace(places[name], loader=(f"{delivery.SHELL}/bash",))

@@ -116,6 +116,21 @@ def test_from_a_folder(run: Run, env: dict[str, str], tmp_path: Path) -> None:
     assert_measured(done, tmp_path)
 
 
+@pytest.mark.needs("shell")
+def test_from_a_folder_with_a_bash_of_its_own(
+    run: Run, env: dict[str, str], tmp_path: Path
+) -> None:
+    """In an image without one."""
+    folder = make(tmp_path / "opt" / "tau")
+    shutil.copy(shutil.which("bash-static") or "", folder / "bin" / "bash")
+    env |= {"PROFJOB_TOOLCHAINS__TAU__PATH": str(folder), "PATH": f"{Path(sys.executable).parent}"}
+    command = ["sh", "-c", MEASURED.replace(PREFIX, str(folder))]
+
+    done = run(app={**app("busybox"), "command": command}, collectors=TAU)
+
+    assert_measured(done, tmp_path)
+
+
 def test_an_image_that_holds_something_else(
     run: Run, env: dict[str, str], image: str, tmp_path: Path
 ) -> None:
