@@ -411,6 +411,17 @@ def test_gpus_are_asked_for_by_number() -> None:
     assert not any("NVIDIA" in one for one in body["Env"])
 
 
+def test_gpus_are_named_where_they_are_cdi_devices() -> None:
+    """As many as the job asks for, the first ones."""
+    gpus = tuple(f"nvidia.com/gpu={one}" for one in range(4))
+    plan = bare_plan(gpu={"count": 2})
+
+    body = containers.app(plan, Delivery(), IMAGE, PLAIN, Contents(cdi_gpus=gpus))
+
+    requests = body["HostConfig"]["DeviceRequests"]
+    assert requests == [{"Driver": "cdi", "DeviceIDs": ["nvidia.com/gpu=0", "nvidia.com/gpu=1"]}]
+
+
 def test_memory_is_limited_without_swap() -> None:
     """Else the application would get slower instead of being told."""
     host = app(app={"resources": {"limits": {"memory": "100M"}}})["HostConfig"]

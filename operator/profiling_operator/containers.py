@@ -175,10 +175,12 @@ def filler(plan: Plan, index: int, image: Image, prefix: str) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Contents:
-    """What an image has of what programs expect everywhere."""
+    """What an image has of what programs expect everywhere, and the engine of what jobs ask for."""
 
     bash: bool = True
     tmp: bool = True
+    cdi_gpus: tuple[str, ...] = ()
+    """Names of GPUs where the engine knows them as CDI devices only."""
 
 
 def app(
@@ -210,7 +212,7 @@ def app(
             "Tmpfs": _tmp(plan, settings, contents),
             "NetworkMode": plan.name if plan.playback else settings.network,
             "SecurityOpt": _security(plan, settings),
-            "DeviceRequests": _devices(plan),
+            "DeviceRequests": _devices(plan, contents.cdi_gpus),
         },
     }
 
@@ -313,10 +315,12 @@ def _security(plan: Plan, settings: DockerSettings) -> list[str]:
     return ["no-new-privileges", *profile]
 
 
-def _devices(plan: Plan) -> list[dict[str, Any]]:
-    """What `docker run --gpus N` asks for."""
+def _devices(plan: Plan, cdi_gpus: Sequence[str]) -> list[dict[str, Any]]:
+    """What `docker run --gpus N` asks for, or `--device nvidia.com/gpu=0 …` where that is the way."""
     if plan.gpu is None:
         return []
+    if cdi_gpus:
+        return [{"Driver": "cdi", "DeviceIDs": list(cdi_gpus[: plan.gpu.count])}]
     return [{"Count": plan.gpu.count, "Capabilities": [["gpu"]]}]
 
 

@@ -11,6 +11,7 @@ import grp
 import io
 import itertools
 import os
+import re
 import shutil
 import tarfile
 from collections.abc import Iterable, Iterator, Mapping
@@ -49,6 +50,9 @@ FRAME_HEAD = 8
 CONTENT_PIECES = 256  # of at most PIECE bytes
 FAILURES = (requests.RequestException, urllib3.exceptions.HTTPError, DockerException, OSError)
 MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
+
+# nvidia.com/gpu=0; there are also nvidia.com/gpu=all and one by UUID for each
+CDI_GPU = re.compile(r"nvidia\.com/gpu=\d+")
 
 # What the engine says, and what it means. The first one found in its message counts.
 MEANINGS: tuple[tuple[str, type[ProfilingError], str], ...] = (
@@ -123,6 +127,17 @@ class Engine:
     def is_here(self) -> bool:
         """Whether it runs on this machine, by all that can be known."""
         return self.url.startswith("unix://")
+
+    @property
+    def has_gpu_runtime(self) -> bool:
+        """Whether it has NVIDIA's runtime, which serves `--gpus`."""
+        return any("nvidia" in one for one in self.info().get("Runtimes") or {})
+
+    @property
+    def cdi_gpus(self) -> tuple[str, ...]:
+        """GPUs that it has discovered as CDI devices, as in `nvidia.com/gpu=0`."""
+        found = (str(one.get("ID", "")) for one in self.info().get("DiscoveredDevices") or [])
+        return tuple(sorted((one for one in found if CDI_GPU.fullmatch(one)), key=_ordinal))
 
     @property
     def version(self) -> tuple[int, ...]:
@@ -252,6 +267,10 @@ class Engine:
                 _follow_pull(reference, lines, tell)
         except (FileNotFoundError, ExecutorError) as error:
             raise ImageError(str(error)) from error
+
+
+def _ordinal(device: str) -> int:
+    return int(device.rpartition("=")[2])
 
 
 def _refuse_errors(response: requests.Response) -> None:

@@ -124,7 +124,9 @@ class Provisioning:
         name = Attempt(self.plan.name).deliverer
         self._create("container", name, containers.deliverer(self.plan, brought, image))
         try:
-            contents = Contents(*(self.here.has(name, path) for path in ("/bin/bash", "/tmp")))  # noqa: S108
+            has_bash, has_tmp = (self.here.has(name, path) for path in ("/bin/bash", "/tmp"))  # noqa: S108
+            cdi_gpus = () if self.here.has_gpu_runtime else self.here.cdi_gpus
+            contents = Contents(has_bash, has_tmp, cdi_gpus)
             brought, more = self._with_shell(name, brought, contents)
             self._require_glibc(name, brought, image)
             folders = [Packed(path[1:], mode=WRITABLE) for path in self._writable()]

@@ -100,7 +100,16 @@ def test_what_it_cannot_do_is_refused_by_name(changes: dict[str, Any], field: st
 ])  # fmt: skip
 def test_gpus_are_there_where_the_engine_says_so(info: dict[str, Any]) -> None:
     """By a runtime, or by devices that newer engines find themselves."""
-    assert offline(**info).check(plan(gpu={"count": 2})) == []
+    assert offline(**info).check(plan(gpu={"count": 1})) == []
+
+
+def test_more_gpus_than_the_engine_has_found_are_refused() -> None:
+    """Where it names them one by one."""
+    found = [{"ID": f"nvidia.com/gpu={one}"} for one in ("0", "1", "all", "GPU-b2c7")]
+
+    (problem,) = offline(DiscoveredDevices=found).check(plan(gpu={"count": 3}))
+
+    assert problem.where == "spec.gpu.count" and "has 2" in problem.message
 
 
 def test_facts_are_of_the_engine_s_machine() -> None:

@@ -295,7 +295,7 @@ def _objections(plan: Plan, here: Engine) -> Iterator[tuple[str, str]]:
     configured = ", ".join(one.name for one in app.volumes if one.config_map)
     claims = [one.persistent_volume_claim for one in app.volumes if one.persistent_volume_claim]
     missing = ", ".join(one.claim_name for one in claims if not _has_volume(here, one.claim_name))
-    asked = plan.gpu.count if plan.gpu else 0
+    lacking = _lacks_gpus(here, plan.gpu.count if plan.gpu else 0)
     host = plan.placement.host
     checks: list[tuple[bool, str, str]] = [
         (not app.image, "spec.app.image", "required"),
@@ -303,8 +303,7 @@ def _objections(plan: Plan, here: Engine) -> Iterator[tuple[str, str]]:
         (bool(configured), "spec.app.volumes",
          f"{configured}: {FIELDS['spec.app.volumes[].configMap']}"),
         (bool(missing), "spec.app.volumes", f"{missing}: the engine has no such volume"),
-        (asked > 0 and not _has_gpus(here), "spec.gpu.count",
-         f"{asked} asked for, {here.url} has no GPU runtime; install nvidia-container-toolkit"),
+        (bool(lacking), "spec.gpu.count", lacking),
         (server is not None and not server.image, "spec.playback.image", "required"),
         (host not in {"", name}, "spec.placement.host", f"{host} is not this engine, {name}"),
     ]  # fmt: skip
@@ -320,11 +319,14 @@ def _has_volume(here: Engine, name: str) -> bool:
     return True
 
 
-def _has_gpus(here: Engine) -> bool:
-    """Whether the engine says that it has a GPU runtime; some can have one and not say so."""
-    said = here.info()
-    offered = [*(said.get("Runtimes") or {}), *map(str, said.get("DiscoveredDevices") or [])]
-    return any("nvidia" in one for one in offered)
+def _lacks_gpus(here: Engine, asked: int) -> str:
+    """Why the engine cannot serve so many GPUs; empty where it may."""
+    if not asked or here.has_gpu_runtime:
+        return ""
+    if here.cdi_gpus:
+        known = len(here.cdi_gpus)
+        return f"{asked} asked for, {here.url} has {known}" if asked > known else ""
+    return f"{asked} asked for, {here.url} has no GPU runtime; install nvidia-container-toolkit"
 
 
 EXECUTOR: Executor = Docker()
