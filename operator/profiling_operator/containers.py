@@ -316,7 +316,7 @@ def _security(plan: Plan, settings: DockerSettings) -> list[str]:
 
 
 def _devices(plan: Plan, cdi_gpus: Sequence[str]) -> list[dict[str, Any]]:
-    """What `docker run --gpus N` asks for, or `--device nvidia.com/gpu=0 …` where that is the way."""
+    """What `docker run --gpus N` asks for, or `--device nvidia.com/gpu=0 …` with CDI alone."""
     if plan.gpu is None:
         return []
     if cdi_gpus:
