@@ -16,7 +16,8 @@ from profiling_operator.archives import Packed
 from profiling_operator.collectors import Toolchain
 from profiling_operator.delivery import ToolchainImage
 from profiling_operator.errors import LauncherError, PreflightError, Reason, ToolchainError
-from profiling_operator.plan import Plan, PlannedCollector, ToolPlace, build_plan
+from profiling_operator.launching import ToolPlace
+from profiling_operator.plan import Plan, PlannedCollector, build_plan
 from profiling_operator.settings import Settings, ToolchainSettings
 
 HERE = os.uname().machine

@@ -14,7 +14,8 @@ from typing import Any
 from profiling_operator import delivery, names, seccomp
 from profiling_operator.delivery import Delivery
 from profiling_operator.engine import Image
-from profiling_operator.plan import Places, Plan, launcher_words
+from profiling_operator.launching import Places, launcher_words
+from profiling_operator.plan import Plan
 from profiling_operator.quantities import parse_quantity
 from profiling_operator.settings import DockerSettings
 from profiling_operator.spec.app import EnvVar, Volume

@@ -20,7 +20,8 @@ from profiling_operator import launcher, toolchains
 from profiling_operator.archives import Packed
 from profiling_operator.collectors import Toolchain
 from profiling_operator.errors import PreflightError, Reason, ToolchainError
-from profiling_operator.plan import Plan, ToolPlace
+from profiling_operator.launching import ToolPlace
+from profiling_operator.plan import Plan
 from profiling_operator.settings import Settings, ToolchainSettings
 
 ROOT = "/.profiling"

@@ -25,7 +25,8 @@ from profiling_operator.errors import (
     StartError,
     ToolchainError,
 )
-from profiling_operator.plan import Plan, ToolPlace
+from profiling_operator.launching import ToolPlace
+from profiling_operator.plan import Plan
 from profiling_operator.settings import Settings
 
 WRITABLE = 0o2777

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from profiling_operator import plan
+from profiling_operator import launching, plan
 from profiling_operator.cli import console
 from profiling_operator.cli.run import JobFile, folder_of
 
@@ -19,11 +19,11 @@ def render(
     job = console.read_job(file)
     with console.reporting():
         planned = plan.build_plan(job, folder=folder_of(file))
-    places = plan.Places(
+    places = launching.Places(
         workspace=planned.output.path,
         launcher="{launcher}",
         toolchains={},
     )
     body = planned.model_dump(mode="json", exclude_none=True)
-    body["launch"] = plan.launcher_words(planned, places)
+    body["launch"] = launching.launcher_words(planned, places)
     console.print_data(body, output)

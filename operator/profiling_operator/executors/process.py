@@ -30,7 +30,8 @@ from profiling_operator import (
 from profiling_operator.attempt_folder import AttemptFolder
 from profiling_operator.errors import ExecutorError, PlaybackError, Problem, Reason
 from profiling_operator.executors import SILENT, Executor, Listener, Observation, State
-from profiling_operator.plan import Places, Plan, ToolPlace, launcher_words
+from profiling_operator.launching import Places, ToolPlace, launcher_words
+from profiling_operator.plan import Plan
 from profiling_operator.workspace import Liveness
 
 HOST = "127.0.0.1"
