@@ -42,12 +42,13 @@ def test_exit_code_3(run: Run, tmp_path: Path) -> None:
 
 
 def test_out_of_memory(run: Run, tmp_path: Path) -> None:
-    """AppOOMKilled, and the message names the limit."""
-    done = run(app=python(EAT, resources={"limits": {"memory": "64Mi"}}))
+    """AppOOMKilled, the message names the limit, and what was measured before stays."""
+    done = run(app=python(f"{BUSY}\n{EAT}", resources={"limits": {"memory": "64Mi"}}))
 
     folder = tmp_path / "profiling_output"
     assert (done.returncode, reason_of(folder)) == (3, "AppOOMKilled"), done.stderr
     assert str(64 << 20) in done.stdout
+    assert "hot" in status_of(folder)["headline"]
 
 
 def test_timeout(run: Run, tmp_path: Path) -> None:
