@@ -13,7 +13,7 @@ from profiling_operator import containers, delivery, seccomp
 from profiling_operator.collectors import Toolchain
 from profiling_operator.containers import Attempt, Contents
 from profiling_operator.delivery import Delivery, ToolchainImage
-from profiling_operator.engine import Image
+from profiling_operator.images import Image
 from profiling_operator.launching import ToolPlace
 from profiling_operator.plan import Plan, PlannedCollector, PlannedStop, build_plan
 from profiling_operator.settings import DockerSettings

@@ -344,13 +344,13 @@ def test_a_folder_goes_to_its_own_path(tmp_path: Path) -> None:
 
 
 def test_images_are_taken_as_the_settings_say() -> None:
-    """All three of them: the application's, the server's, the toolchain's."""
-    asked: list[tuple[str, str]] = []
+    """All three of them, each anew: the application's, the server's, the toolchain's."""
+    asked: list[str] = []
 
     class Asked(Here):
-        def image(self, reference: str, pull: str, tell: Any) -> Any:
-            asked.append((reference, pull))
-            return super().image(reference, "never", tell)
+        def pull(self, reference: str) -> Any:
+            asked.append(reference)
+            return ()
 
     here = Asked(api())
     here.files = world().files
@@ -361,7 +361,7 @@ def test_images_are_taken_as_the_settings_say() -> None:
 
     prepare(here, plan_of(SCRIPT, playback=PLAYBACK), settings)
 
-    assert asked == [("app", "always"), ("server", "always"), ("toolchain", "always")]
+    assert asked == ["app", "server", "toolchain"]
 
 
 def test_an_image_with_nothing_to_start_is_refused_before_anything_is_made() -> None:

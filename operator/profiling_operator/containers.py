@@ -13,7 +13,7 @@ from typing import Any
 
 from profiling_operator import delivery, names, seccomp
 from profiling_operator.delivery import Delivery
-from profiling_operator.engine import Image
+from profiling_operator.images import Image
 from profiling_operator.launching import Places, launcher_words
 from profiling_operator.plan import Plan
 from profiling_operator.quantities import parse_quantity

@@ -1,4 +1,4 @@
-"""The door to a Docker engine: how it is reached, what its errors mean, how images come to it.
+"""The door to a Docker engine: how it is reached, and what its errors mean.
 
 The engine is the one that the `docker` command would talk to: `DOCKER_HOST` (unix, tcp with TLS,
 ssh), else the chosen context, else the local socket. Bodies go in and out as the Engine API has
@@ -16,7 +16,6 @@ import shutil
 import tarfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -35,10 +34,7 @@ from docker.utils import kwargs_from_env, parse_repository_tag
 import docker
 from profiling_operator.errors import (
     ExecutorError,
-    ImageError,
-    PreflightError,
     ProfilingError,
-    Reason,
     UnschedulableError,
 )
 
@@ -62,19 +58,6 @@ MEANINGS: tuple[tuple[str, type[ProfilingError], str], ...] = (
     ("nvidia-container-cli", UnschedulableError, "the engine's GPU runtime refuses"),
     ("CDI device injection failed", UnschedulableError, "the engine does not have the GPU"),
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Image:
-    """What matters of an image that the engine has."""
-
-    id: str
-    reference: str
-    machine: str
-    """As `uname -m` says."""
-    entrypoint: tuple[str, ...] = ()
-    command: tuple[str, ...] = ()
-    env: tuple[str, ...] = ()
 
 
 class Engine:
@@ -223,50 +206,17 @@ class Engine:
                 return list(self.api.volumes(filters={"label": label}).get("Volumes") or [])
             return list(self.api.networks(filters={"label": label}))
 
-    def image(self, reference: str, pull: str, tell: Any) -> Image:
-        """An image, pulled if that is wanted: `missing`, `always` or `never`.
+    def pull(self, reference: str) -> Iterable[Mapping[str, Any]]:
+        """Pull an image, with the credentials of docker's own configuration, helpers included.
 
-        `tell` is called with progress. Raises ImageError, and PreflightError for an image of
-        another architecture.
+        Line by line, as the engine tells of it.
         """
-        found = None if pull == "always" else self._inspected(reference)
-        if found is None and pull != "never":
-            self._pull(reference, tell)
-            found = self._inspected(reference)
-        if found is None:
-            raise ImageError(f"{reference}: is not on the engine (pull: {pull})")
-        if found.machine != self.machine:
-            message = f"{reference} is for {found.machine}, the engine's machine is {self.machine}"
-            raise PreflightError(Reason.CANNOT_START, message)
-        return found
-
-    def _inspected(self, reference: str) -> Image | None:
-        try:
-            with self.asked(f"inspect {reference}"):
-                body = self.api.inspect_image(reference)
-        except FileNotFoundError:
-            return None
-        config = body.get("Config") or {}
-        said = str(body.get("Architecture", ""))
-        return Image(
-            id=body["Id"],
-            reference=reference,
-            machine=MACHINES.get(said, said),
-            entrypoint=tuple(config.get("Entrypoint") or ()),
-            command=tuple(config.get("Cmd") or ()),
-            env=tuple(config.get("Env") or ()),
-        )
-
-    def _pull(self, reference: str, tell: Any) -> None:
-        """With the credentials of docker's own configuration, helpers included."""
         repository, tag = parse_repository_tag(reference)
-        try:
-            with self.asked(f"pull {reference}"):
-                self.api.reload_config()  # a token may have been renewed since
-                lines = self.api.pull(repository, tag=tag or "latest", stream=True, decode=True)
-                _follow_pull(reference, lines, tell)
-        except (FileNotFoundError, ExecutorError) as error:
-            raise ImageError(str(error)) from error
+        self.api.reload_config()  # a token may have been renewed since
+        lines: Iterable[Mapping[str, Any]] = self.api.pull(
+            repository, tag=tag or "latest", stream=True, decode=True
+        )
+        return lines
 
 
 def _ordinal(device: str) -> int:
@@ -286,21 +236,6 @@ def _frames(response: requests.Response) -> Iterator[bytes]:
     with response:
         while len(head := response.raw.read(FRAME_HEAD)) == FRAME_HEAD:
             yield response.raw.read(int.from_bytes(head[4:], "big"))
-
-
-def _follow_pull(reference: str, lines: Iterable[Mapping[str, Any]], tell: Any) -> None:
-    """Tell how far a pull is. Raises ImageError with what the registry said."""
-    layers: dict[str, tuple[int, int]] = {}
-    for line in lines:
-        if "error" in line:
-            raise ImageError(f"{reference}: {line['error']}")
-        detail = line.get("progressDetail") or {}
-        if line.get("status") == "Downloading" and detail.get("total"):
-            layers[line.get("id", "")] = (detail.get("current", 0), detail["total"])  # 0: absent
-        done = sum(current for current, _ in layers.values())
-        total = sum(whole for _, whole in layers.values())
-        percent = f": {100 * done // total} % of {total / 1e6:.0f} MB" if total else ""
-        tell(f"pulling {reference}{percent}")  # for each line: who is told may end it
 
 
 def connect(seconds: float | None = SECONDS) -> Engine:

@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
-from profiling_operator import archives, containers, delivery
+from profiling_operator import archives, containers, delivery, images
 from profiling_operator.archives import Packed
 from profiling_operator.containers import Attempt, Contents
 from profiling_operator.delivery import Delivery, ToolchainImage
-from profiling_operator.engine import Engine, Image
+from profiling_operator.engine import Engine
 from profiling_operator.errors import (
     PlaybackError,
     PreflightError,
@@ -25,6 +25,7 @@ from profiling_operator.errors import (
     StartError,
     ToolchainError,
 )
+from profiling_operator.images import Image
 from profiling_operator.launching import ToolPlace
 from profiling_operator.plan import Plan
 from profiling_operator.settings import Settings
@@ -75,7 +76,7 @@ class Provisioning:
         self._create("container", plan.name, body)
 
     def _image(self, reference: str) -> Image:
-        return self.here.image(reference, self.known.docker.pull, self.tell)
+        return images.obtain(self.here, reference, self.known.docker.pull, self.tell)
 
     def _create(self, kind: str, name: str, body: dict[str, Any]) -> None:
         api = self.here.api
