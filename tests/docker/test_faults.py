@@ -18,7 +18,7 @@ from engines import BUSYBOX, Engine, client, listed, reason_of, status_of
 
 from making import BUSY
 
-# pytestmark = pytest.mark.needs("docker", "images")
+pytestmark = pytest.mark.needs("docker", "images")
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 Begin = Callable[..., "subprocess.Popen[str]"]
@@ -183,7 +183,7 @@ def busybox(*command: str) -> dict[str, Any]:
     return {"image": BUSYBOX, "command": list(command)}
 
 
-# @pytest.mark.needs("dockerd")
+@pytest.mark.needs("dockerd")
 def test_an_engine_that_is_restarted(own_engine: Engine, begin: Begin, tmp_path: Path) -> None:
     """The container is gone with it: InfrastructureLost, and a new attempt within the budget."""
     process = begin(app=busybox("sh", "-c", "echo ran; sleep 6"), retries={"infrastructure": 1})
@@ -199,7 +199,7 @@ def test_an_engine_that_is_restarted(own_engine: Engine, begin: Begin, tmp_path:
     assert listed(own_engine.url)["volumes"] == set()
 
 
-# @pytest.mark.needs("dockerd")
+@pytest.mark.needs("dockerd")
 def test_an_engine_that_is_restarted_without_a_budget(
     own_engine: Engine, begin: Begin, tmp_path: Path
 ) -> None:
