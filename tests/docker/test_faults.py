@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from engines import BUSYBOX, Engine, client, listed, reason_of, status_of
 
 from making import BUSY
