@@ -520,11 +520,16 @@ def test_an_engine_that_goes_away_is_told(here: tuple[Engine, Server]) -> None:
 def test_letting_go_of_a_dead_engine_is_no_error() -> None:
     """There is nothing left to do."""
 
+    asked = []
+
     class Dead:
         def close(self) -> None:
+            asked.append("close")
             raise requests.ConnectionError("gone")
 
     Engine(NOBODY, Dead()).close()
+
+    assert asked == ["close"]
 
 
 def refused(words: str) -> APIError:

@@ -9,7 +9,13 @@ import pytest
 from making import job
 from profiling_operator import registry
 from profiling_operator.collectors import Collector, Wrapper
-from profiling_operator.launching import Places, ToolPlace, launcher_words
+from profiling_operator.launching import (
+    Places,
+    ToolPlace,
+    launcher_words,
+    playback_env,
+    playback_words,
+)
 from profiling_operator.plan import build_plan
 
 PLACES = Places("/work", "/opt/launch", {"pyspy": ToolPlace("/opt/pyspy")})
@@ -77,3 +83,25 @@ def test_what_is_to_be_done_after_a_run_reaches_the_launcher(
     assert given == ["/opt/pyspy/a", "b c"]
     assert (said["--after-output"], said["--after-seconds"]) == ("{run}/o", "40")
     assert planned.stop_seconds >= 40
+
+
+def test_a_playback_server_ends_whatever_happens() -> None:
+    """Its launcher has a limit, longer than all that the application may take: a normal end."""
+    planned = build_plan(job(playback={"port": 80, "readiness": {"timeoutSeconds": 7}}))
+
+    words = playback_words(planned, "/opt/launch", "/work", ["serve", "--port", "80"])
+
+    said = dict(itertools.pairwise(words))
+    assert words[0] == "/opt/launch" and words[-4:] == ["--", "serve", "--port", "80"]
+    assert (said["--workspace"], said["--on-timeout"]) == ("/work", "stop")
+    assert float(said["--timeout"]) > planned.longest_seconds + 7
+
+
+def test_the_server_is_found_by_variables() -> None:
+    """Host, port and URL; nothing where there is no server."""
+    planned = build_plan(job(playback={"port": 8080}))
+
+    assert playback_env(planned, "here") == {
+        "PLAYBACK_HOST": "here", "PLAYBACK_PORT": "8080", "PLAYBACK_URL": "http://here:8080",
+    }  # fmt: skip
+    assert playback_env(build_plan(job()), "here") == {}

@@ -181,6 +181,7 @@ def test_a_wait_has_an_end(here: Watched, stream: Stream) -> None:
 
     watch.wait(0)
 
+    assert not watch._changed.is_set()
     watch.close()
 
 

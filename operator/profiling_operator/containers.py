@@ -14,7 +14,13 @@ from typing import Any
 from profiling_operator import delivery, names, seccomp
 from profiling_operator.delivery import Delivery
 from profiling_operator.images import Image
-from profiling_operator.launching import Places, launcher_words
+from profiling_operator.launching import (
+    PLAYBACK_GRACE,
+    Places,
+    launcher_words,
+    playback_env,
+    playback_words,
+)
 from profiling_operator.plan import Plan
 from profiling_operator.quantities import parse_quantity
 from profiling_operator.settings import DockerSettings
@@ -27,7 +33,6 @@ RUNS, COLLECT_SECONDS = f"{names.LABEL}runs", f"{names.LABEL}collect-seconds"
 
 PLAYBACK_HOST = "playback"
 PLAYBACK_WORKSPACE = f"{delivery.ROOT}-playback"
-PLAYBACK_GRACE = 5.0
 STOP_MARGIN = 30  # seconds that docker grants beyond what the launcher may need
 LOG_OPTIONS = {"Type": "local", "Config": {"max-size": "4m", "max-file": "2"}}
 NANO = 10**9
@@ -223,13 +228,8 @@ def playback(plan: Plan, image: Image, settings: DockerSettings, api: tuple[int,
     wanted = plan.playback
     assert wanted is not None  # noqa: S101 - only called where there is one
     attempt = Attempt(plan.name)
-    longest = wanted.readiness.timeout_seconds + STOP_MARGIN + plan.longest_seconds
-    words = [
-        *(delivery.LAUNCHER, "--workspace", PLAYBACK_WORKSPACE, "--wrapper", "0"),
-        *("--name", attempt.playback, "--timeout", f"{longest:g}"),
-        *("--on-timeout", "stop", "--grace", f"{PLAYBACK_GRACE:g}", "--"),
-        *playback_command(plan, image),
-    ]
+    command = playback_command(plan, image)
+    words = playback_words(plan, delivery.LAUNCHER, PLAYBACK_WORKSPACE, command)
     return {
         **_body(plan, "playback", image, words),
         "Env": [*_env(wanted.env), NO_GPU],
@@ -351,10 +351,7 @@ def has_command(plan: Plan, image: Image) -> bool:
 def _app_env(plan: Plan) -> Iterator[str]:
     if plan.gpu is None:
         yield NO_GPU
-    if plan.playback is not None:
-        port = plan.playback.port
-        yield from (f"PLAYBACK_HOST={PLAYBACK_HOST}", f"PLAYBACK_PORT={port}")
-        yield f"PLAYBACK_URL=http://{PLAYBACK_HOST}:{port}"
+    yield from (f"{name}={value}" for name, value in playback_env(plan, PLAYBACK_HOST).items())
     yield from _env(plan.app.env)
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from profiling_operator.plan import Plan
 
+PLAYBACK_GRACE = 5.0
+PLAYBACK_MARGIN = 30.0  # seconds that the application's launcher may take to begin
 STOP_AT = 0.8  # of output.sizeLimit: what is there then can still be kept
 
 
@@ -90,3 +92,23 @@ def _resolve(word: str, places: Places) -> str:
     for name, place in places.toolchains.items():
         word = word.replace(f"{{toolchain:{name}}}", place.prefix)
     return word.replace("{launcher}", places.launcher)
+
+
+def playback_words(plan: Plan, launcher: str, workspace: str, command: Sequence[str]) -> list[str]:
+    """The command line of the playback server's own launcher: so it ends, whatever happens."""
+    readiness = plan.playback.readiness.timeout_seconds if plan.playback else 0
+    longest = readiness + PLAYBACK_MARGIN + plan.longest_seconds
+    return [
+        *(launcher, "--workspace", workspace, "--wrapper", "0"),
+        *("--name", f"{plan.name}-playback", "--timeout", f"{longest:g}"),
+        *("--on-timeout", "stop", "--grace", f"{PLAYBACK_GRACE:g}", "--", *command),
+    ]
+
+
+def playback_env(plan: Plan, host: str) -> dict[str, str]:
+    """Variables by which the application finds the server; none where there is no server."""
+    if plan.playback is None:
+        return {}
+    port = str(plan.playback.port)
+    url = f"http://{host}:{port}"
+    return {"PLAYBACK_HOST": host, "PLAYBACK_PORT": port, "PLAYBACK_URL": url}

@@ -31,7 +31,6 @@ from profiling_operator.plan import Plan
 from profiling_operator.settings import Settings
 
 WRITABLE = 0o2777
-REMOVE_SECONDS = 30
 REMOVE_TRIES = 5
 PAUSE_SECONDS = 0.5
 LOADER_CACHE = "/etc/ld.so.cache"
@@ -131,7 +130,8 @@ class Provisioning:
             contents = Contents(has_bash, has_tmp, cdi_gpus)
             brought, more = self._with_shell(name, brought, contents)
             self._require_glibc(name, brought, image)
-            folders = [Packed(path[1:], mode=WRITABLE) for path in self._writable()]
+            writable = containers.writable_folders(self.plan)
+            folders = [Packed(path[1:], mode=WRITABLE) for path in writable]
             with archives.pack([*folders, *brought.files, *more]) as archive:
                 self._put(name, "/", archive)
             for folder in brought.folders:
@@ -166,9 +166,6 @@ class Provisioning:
                 "{}.{}".format(*brought.glibc)
             )
             raise PreflightError(Reason.TOOLCHAIN_INCOMPATIBLE, message)
-
-    def _writable(self) -> list[str]:
-        return containers.writable_folders(self.plan)
 
     def _put(self, container: str, path: str, archive: IO[bytes]) -> None:
         with self.here.asked(f"bring files to {container}", StartError):

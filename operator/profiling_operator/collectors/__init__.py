@@ -21,6 +21,8 @@ from profiling_operator.entries import Entry
 from profiling_operator.errors import Reason
 from profiling_operator.frozen import Frozen
 
+COUNTER_CAPABILITIES = frozenset({"PERFMON", "SYS_ADMIN"})
+
 
 class Target(StrEnum):
     """Whom a stop step signals; `mapped=TEXT` is a third one, see docs/launcher.md."""
@@ -109,6 +111,12 @@ class Facts:
     perf_event_paranoid: int | None = None
     gpus: int = 0
     capabilities: frozenset[str] = frozenset()
+
+    def permits_counters(self, limit: int) -> bool:
+        """Whether the kernel lets us count, by kernel.perf_event_paranoid as far as it is known."""
+        held = {one.upper().removeprefix("CAP_") for one in self.capabilities}
+        paranoid = self.perf_event_paranoid
+        return paranoid is None or paranoid <= limit or bool(held & COUNTER_CAPABILITIES)
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,6 @@ FIELDS = "comm,pid,tid,cpu,time,period,event,ip,sym,dso"
 TEXT = (".script", ".perf", "perf.txt")
 RECORDING = (".data", ".data.old")
 USER_PARANOID, KERNEL_PARANOID = 2, 1
-COUNTER_CAPABILITIES = frozenset({"PERFMON", "SYS_ADMIN"})
 NOTES_PER_FILE = 20
 LOG_READ = 1024
 NO_SYMBOL = "no frame of any sample has a name"
@@ -127,13 +126,11 @@ class Perf:
     def preflight(self, facts: Facts, options: Frozen) -> list[Impossible]:
         """The kernel's rule for those without the right to measure everything."""
         limit = KERNEL_PARANOID if cast(Options, options).kernel else USER_PARANOID
-        held = {one.upper().removeprefix("CAP_") for one in facts.capabilities}
-        paranoid = facts.perf_event_paranoid
-        if paranoid is None or paranoid <= limit or held & COUNTER_CAPABILITIES:
+        if facts.permits_counters(limit):
             return []
         message = (
-            f"kernel.perf_event_paranoid is {paranoid} here; the machine's administrator can set "
-            f"it to {limit}, the operator's settings can grant CAP_PERFMON"
+            f"kernel.perf_event_paranoid is {facts.perf_event_paranoid} here; the machine's "
+            f"administrator can set it to {limit}, the operator's settings can grant CAP_PERFMON"
         )
         return [Impossible(Reason.COUNTERS_NOT_PERMITTED, message)]
 
@@ -141,7 +138,8 @@ class Perf:
         """Nothing: counters are shared, and perf does not trace processes as py-spy does.
 
         Measured with py-spy: both profiles are there when the application ends by itself, in either
-        order; at the limit only the outer one's, since its stop sequence ends the inner one.
+        order; at the limit only the outer one's, since its stop sequence ends the inner one. So two
+        tools around an application are refused by the plan, whatever they are.
         """
         return frozenset()
 

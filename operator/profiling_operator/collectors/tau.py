@@ -38,7 +38,6 @@ Word = Annotated[str, StringConstraints(pattern=r"^-[^-].*$", max_length=1024)]
 
 MOST_METRICS = 25  # TAU_MAX_COUNTERS
 PARANOID_LIMIT = 2  # above it, the kernel refuses counters to users without CAP_PERFMON
-COUNTER_CAPABILITIES = frozenset({"PERFMON", "SYS_ADMIN"})
 CUPTI_WORDS = ("cupti", "cuda", "-um", "-sass", "-env")
 ONLY_OWN_TIMERS = "only TAU's own timers"
 
@@ -106,16 +105,12 @@ class Tau:
     def preflight(self, facts: Facts, options: Frozen) -> list[Impossible]:
         """PAPI metrics need the kernel's permission; everything else needs none."""
         wanted = [one for one in _options(options).metrics if one.startswith("PAPI_")]
-        held = {one.upper().removeprefix("CAP_") for one in facts.capabilities}
-        paranoid = facts.perf_event_paranoid
-        if not wanted or paranoid is None or paranoid <= PARANOID_LIMIT:
-            return []
-        if held & COUNTER_CAPABILITIES:
+        if not wanted or facts.permits_counters(PARANOID_LIMIT):
             return []
         message = (
-            f"{', '.join(wanted)}: kernel.perf_event_paranoid is {paranoid} here; the machine's "
-            f"administrator can set it to {PARANOID_LIMIT}, the operator's settings can grant "
-            "CAP_PERFMON"
+            f"{', '.join(wanted)}: kernel.perf_event_paranoid is {facts.perf_event_paranoid} here; "
+            f"the machine's administrator can set it to {PARANOID_LIMIT}, the operator's settings "
+            "can grant CAP_PERFMON"
         )
         return [Impossible(Reason.COUNTERS_NOT_PERMITTED, message)]
 

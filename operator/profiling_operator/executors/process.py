@@ -30,13 +30,18 @@ from profiling_operator import (
 from profiling_operator.attempt_folder import AttemptFolder
 from profiling_operator.errors import ExecutorError, PlaybackError, Problem, Reason
 from profiling_operator.executors import SILENT, Executor, Listener, Observation, State
-from profiling_operator.launching import Places, ToolPlace, launcher_words
+from profiling_operator.launching import (
+    Places,
+    ToolPlace,
+    launcher_words,
+    playback_env,
+    playback_words,
+)
 from profiling_operator.plan import Plan
 from profiling_operator.workspace import Liveness
 
 HOST = "127.0.0.1"
 LAUNCH_SECONDS = 30.0
-PLAYBACK_GRACE = 5.0
 REAP_SECONDS = 5.0  # a launcher lets go of its sign of life a moment before it has ended
 STALE_SECONDS = 24 * 3600
 
@@ -114,7 +119,9 @@ class Process:
             self._start_playback(plan, folder)
             stop_file = folder.playback / workspace.CONTROL / "stop"
             words[1:1] = ["--stop-file-at-end", str(stop_file)]
-        env = {**os.environ, **_environment(plan), processes.ATTEMPT_VARIABLE: plan.name}
+        own = {one.name: one.value or "" for one in plan.app.env}
+        env = {**os.environ, **playback_env(plan, HOST), **own}
+        env[processes.ATTEMPT_VARIABLE] = plan.name
         child = spawning.spawn(words, folder.workspace, env, plan, listener.output)
         self._children[plan.name] = child
         folder.keep_launcher(child.pid)
@@ -129,7 +136,7 @@ class Process:
             raise PlaybackError(f"spec.playback.port: {wanted.port} is in use already")
         env = {**os.environ, processes.ATTEMPT_VARIABLE: plan.name}
         env |= {one.name: one.value or "" for one in wanted.env}
-        words = _playback_words(plan, folder)
+        words = playback_words(plan, str(launcher.path()), str(folder.playback), wanted.command)
         child = spawning.spawn(words, folder.playback, env, plan)
         self._children[f"{plan.name}-playback"] = child
         try:
@@ -281,33 +288,12 @@ def _await_first_word(child: subprocess.Popen[bytes], folder: AttemptFolder) -> 
             return
 
 
-def _playback_words(plan: Plan, folder: AttemptFolder) -> list[str]:
-    """The server under a launcher: so it ends however the application's launcher ends."""
-    wanted = plan.playback
-    assert wanted is not None  # noqa: S101 - only called where there is one
-    longest = wanted.readiness.timeout_seconds + LAUNCH_SECONDS + plan.longest_seconds
-    return [
-        *(str(launcher.path()), "--workspace", str(folder.playback), "--wrapper", "0"),
-        *("--name", f"{plan.name}-playback", "--timeout", f"{longest:g}"),
-        *("--on-timeout", "stop", "--grace", f"{PLAYBACK_GRACE:g}", "--", *wanted.command),
-    ]
-
-
 def _toolchains(plan: Plan) -> dict[str, ToolPlace]:
     known = settings.load()
     return {
         one.name: ToolPlace(str(toolchains.find(one.name, one.toolchain, known)))
         for one in plan.collectors
     }
-
-
-def _environment(plan: Plan) -> dict[str, str]:
-    own = {one.name: one.value or "" for one in plan.app.env}
-    if plan.playback is None:
-        return own
-    port = str(plan.playback.port)
-    url = f"http://{HOST}:{port}"
-    return {"PLAYBACK_HOST": HOST, "PLAYBACK_PORT": port, "PLAYBACK_URL": url, **own}
 
 
 def _tail(log: Path, size: int = 500) -> str:
