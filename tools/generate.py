@@ -15,7 +15,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "operator"), str(ROOT / "tools")]  # no install is needed for this
 
-import pages  # noqa: E402 - found by the line above
+import chart_values  # noqa: E402 - found by the line above
+import pages  # noqa: E402
 
 from profiling_operator import crd, entries, seccomp  # noqa: E402
 
@@ -51,6 +52,9 @@ def perf_profile() -> str:
 OUTPUTS: dict[Path, Callable[[], str]] = {
     Path("crds/profilingjobs.profiling.dev.yaml"): crd.render,
     CHART / "templates/crd.yaml": chart_template,
+    CHART / "values.schema.json": chart_values.schema,
+    CHART / "values.yaml": chart_values.values,
+    CHART / "README.md": chart_values.readme,
     Path("docs/reference.md"): pages.reference,
     Path("docs/reasons.md"): pages.reasons,
     Path("docs/collectors.md"): pages.collectors,
