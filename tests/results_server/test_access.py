@@ -1,0 +1,178 @@
+"""Who may send which results, and who may have them."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from profiling_operator import names
+from profiling_operator.results_server import access as accesses
+from profiling_operator.results_server.access import POD_NAME, POD_UID, Access
+from profiling_operator.results_server.answers import Refusal
+from profiling_operator.results_server.reviews import Identity
+from profiling_operator.stores import read_key
+from results_serving import KEY, POD, READER, STRANGER, UPLOADER, FakeReviews, pod, uploader
+
+HERE = read_key(KEY)
+
+
+def send(reviews: FakeReviews, key: str = KEY, shown: str = f"Bearer {UPLOADER}") -> int:
+    """HTTP status of a refusal to send; 0 without one."""
+    try:
+        asyncio.run(Access(reviews).require_uploader(shown, read_key(key)))
+    except Refusal as refusal:
+        return refusal.status
+    return 0
+
+
+def have(reviews: FakeReviews, token: str, key: str = KEY) -> int:
+    """HTTP status of a refusal to give; 0 without one."""
+    try:
+        asyncio.run(Access(reviews).require_reader(f"Bearer {token}", read_key(key)))
+    except Refusal as refusal:
+        return refusal.status
+    return 0
+
+
+def test_the_uploader_of_the_attempt_may_send() -> None:
+    """And have what it sent."""
+    assert send(FakeReviews()) == 0
+    assert have(FakeReviews(), UPLOADER) == 0
+
+
+@pytest.mark.parametrize("key", [
+    KEY.replace("ci/", "other/"), KEY.replace("nbody-1", "nbody-2"),
+    KEY.replace("0b7b", "0c7b"), KEY[:-1] + "2",
+])  # fmt: skip
+def test_an_uploader_may_not_send_for_others(key: str) -> None:
+    """Another namespace, job, UID or attempt; it may not have theirs either."""
+    assert send(FakeReviews(), key) == 403
+    assert have(FakeReviews(), UPLOADER, key) in {401, 403}
+
+
+@pytest.mark.parametrize("identity", [
+    Identity("system:serviceaccount:ci:default", extra=uploader().extra),
+    Identity("jane", extra=uploader().extra),
+    uploader(**{POD_NAME: (POD,)}),
+    uploader(**{POD_NAME: (POD,), POD_UID: ("another",)}),
+    uploader(**{POD_NAME: (POD,), POD_UID: ("pod-uid-1", "another")}),
+    uploader(**{POD_NAME: ("no-such",), POD_UID: ("pod-uid-1",)}),
+])  # fmt: skip
+def test_who_is_not_that_pod_may_not_send(identity: Identity) -> None:
+    """Other accounts, tokens that are bound to no pod, and pods that are gone."""
+    reviews = FakeReviews(tokens={(UPLOADER, "profjob-results"): identity})
+
+    assert send(reviews) == 403
+
+
+@pytest.mark.parametrize("label", ["job", "job-uid", "attempt"])
+def test_each_label_of_the_pod_counts(label: str) -> None:
+    """All three say which results are its."""
+    body = pod()
+    body["metadata"]["labels"][f"profiling.dev/{label}"] = "9"
+
+    assert send(FakeReviews(pods={("ci", POD): body})) == 403
+
+
+def test_long_names_are_compared_as_labels_have_them() -> None:
+    """A label has 63 characters; a name may have more."""
+    name = "a" * 200
+    key = KEY.replace("nbody-1", name)
+    body = pod(key)
+    body["metadata"]["labels"]["profiling.dev/job"] = names.shorten(name)
+
+    assert send(FakeReviews(pods={("ci", POD): body}), key) == 0
+
+
+@pytest.mark.parametrize("shown", [
+    "", "Bearer", "Bearer ", f"Basic {UPLOADER}", UPLOADER, "Bearer other", f"Bearer {READER}",
+    "Bearer " + "x" * 20_000,
+])  # fmt: skip
+def test_without_a_good_token_nothing_goes(shown: str) -> None:
+    """401, and what is needed; a token of another audience is none."""
+    with pytest.raises(Refusal) as caught:
+        asyncio.run(Access(FakeReviews()).require_uploader(shown, HERE))
+
+    assert caught.value.status == 401
+    assert caught.value.headers["WWW-Authenticate"].startswith("Bearer")
+
+
+@pytest.mark.parametrize(("token", "status"), [
+    (READER, 0), (STRANGER, 403), ("other", 401),
+])  # fmt: skip
+def test_readers_are_those_who_may_get_the_job(token: str, status: int) -> None:
+    """As the API server says."""
+    assert have(FakeReviews(), token) == status
+
+
+def test_a_reader_may_show_a_token_of_our_audience() -> None:
+    """As Jenkins gets one that is good for nothing else."""
+    reviews = FakeReviews(tokens={("jenkins", "profjob-results"): Identity("jane")})
+
+    assert have(reviews, "jenkins") == 0
+
+
+def test_an_api_server_without_answer_is_no_refusal() -> None:
+    """503: the uploader tries again."""
+    assert send(FakeReviews(down=True)) == 503
+    assert have(FakeReviews(down=True), READER) == 503
+
+
+class Clock:
+    """A clock that is set."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_a_yes_is_remembered_for_a_minute() -> None:
+    """Thousands of files of one attempt are one question; later it is asked again."""
+    reviews, clock = FakeReviews(), Clock()
+    access = Access(reviews, clock)
+
+    def send_once() -> int:
+        asyncio.run(access.require_uploader(f"Bearer {UPLOADER}", HERE))
+        return len(reviews.asked)
+
+    assert [send_once(), send_once()] == [2, 2]
+    clock.now = 61
+    reviews.tokens.clear()
+    with pytest.raises(Refusal):
+        send_once()
+
+
+def test_a_no_is_not_remembered() -> None:
+    """A right that was just given counts at once."""
+    reviews = FakeReviews()
+    access = Access(reviews)
+
+    def may_have() -> bool:
+        try:
+            asyncio.run(access.require_reader(f"Bearer {STRANGER}", HERE))
+        except Refusal:
+            return False
+        return True
+
+    assert not may_have()
+    reviews.readers.add("joe")
+    assert may_have()
+
+
+def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And holds no tokens."""
+    monkeypatch.setattr(accesses, "REMEMBERED", 5)
+    tokens: Any = {(f"t{i}", ""): Identity("jane") for i in range(20)}
+    access = Access(FakeReviews(tokens=tokens))
+
+    async def all_of_them() -> None:
+        for i in range(20):
+            await access.require_reader(f"Bearer t{i}", HERE)
+
+    asyncio.run(all_of_them())
+
+    assert len(access._known) == 5
+    assert "t19" not in repr(access._known)
