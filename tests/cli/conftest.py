@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from fake_cluster import FakeCluster, served, write_kubeconfig
 from making import Run, job_body, own_environment
 
 
@@ -43,3 +44,14 @@ def job_file(tmp_path: Path) -> Callable[..., str]:
         return str(path)
 
     return write
+
+
+@pytest.fixture
+def cluster(env: dict[str, str], tmp_path: Path) -> Iterator[FakeCluster]:
+    """An API server, empty, that `profjob` finds by a kubeconfig."""
+    fake = FakeCluster()
+    env["KUBECONFIG"] = str(tmp_path / "kubeconfig")
+    with served(fake.app()) as url:
+        fake.url = url
+        write_kubeconfig(tmp_path / "kubeconfig", url)
+        yield fake
