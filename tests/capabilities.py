@@ -16,6 +16,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 ROOT = Path(__file__).resolve().parent.parent
 OWN_IMAGE = "profiling-operator:local"
@@ -63,16 +64,29 @@ def _tau() -> bool:
     )
 
 
+def _script(name: str) -> ModuleType:
+    """A script of tools/ as a module."""
+    if name not in sys.modules:
+        found = importlib.util.spec_from_file_location(name, ROOT / "tools" / f"{name}.py")
+        assert found is not None and found.loader is not None
+        script = importlib.util.module_from_spec(found)
+        sys.modules[name] = script  # where dataclasses look for their module
+        found.loader.exec_module(script)
+    return sys.modules[name]
+
+
+def _built_with_go(program: str) -> Capability:
+    return Capability(
+        lambda: bool(_script("go_programs").built(program)),
+        f"{program}, which needs Go: python3 tools/go_programs.py {program}",
+    )
+
+
 def _images(own: bool) -> bool:
     """Whether the images are up to date: profjob's own, or all others."""
     if missing("docker") or not shutil.which("docker"):
         return False
-    path = ROOT / "tools" / "make_images.py"
-    found = importlib.util.spec_from_file_location("make_images", path)
-    assert found is not None and found.loader is not None
-    script = importlib.util.module_from_spec(found)
-    sys.modules[found.name] = script  # where dataclasses look for their module
-    found.loader.exec_module(script)
+    script = _script("make_images")
     try:
         chosen = [one for one in script.IMAGES if (one == OWN_IMAGE) == own]
         return not script.stale(chosen)
@@ -93,6 +107,10 @@ def _has(*programs: str) -> bool:
 
 
 CAPABILITIES: dict[str, Capability] = {
+    "cluster": Capability(
+        lambda: bool(os.environ.get("KUBECONFIG")) and _works("kubectl", "get", "--raw", "/readyz"),
+        "a cluster at $KUBECONFIG, and kubectl: make cluster (as root) starts one",
+    ),
     "cc": Capability(
         lambda: _compiles("cc", "-static"), "a C compiler with a static libc: apt-get install gcc"
     ),
@@ -116,6 +134,7 @@ CAPABILITIES: dict[str, Capability] = {
         lambda: os.geteuid() == 0 and _has("dockerd"),
         "run the tests as root: they start engines of their own; apt-get install docker.io",
     ),
+    "helm": _built_with_go("helm"),
     "image": Capability(
         lambda: _images(own=True),
         "profjob's own image, made of the sources as they are: make images",
@@ -123,6 +142,7 @@ CAPABILITIES: dict[str, Capability] = {
     "images": Capability(
         lambda: _images(own=False), "the images of tests and examples, up to date: make images"
     ),
+    "kubeconform": _built_with_go("kubeconform"),
     "mount": Capability(
         lambda: _works("unshare", "--mount", "mount", "-t", "tmpfs", "tmpfs", "/mnt"),
         "run the tests as root, where mounting is permitted",
@@ -138,10 +158,13 @@ CAPABILITIES: dict[str, Capability] = {
     "perf": Capability(
         _perf, "perf that may record: apt-get install linux-perf, kernel.perf_event_paranoid <= 2"
     ),
+    "prometheus": Capability(lambda: _has("prometheus"), "apt-get install prometheus"),
+    "promtool": Capability(lambda: _has("promtool"), "apt-get install prometheus"),
     "registry": Capability(
         lambda: _has("docker-registry", "htpasswd"), "apt-get install docker-registry apache2-utils"
     ),
     "root": Capability(lambda: os.geteuid() == 0, "run the tests as root"),
+    "s3": _built_with_go("versitygw"),
     "shared": Capability(
         lambda: SHARED.is_dir(), "the collection of real profiles in ../shared/data"
     ),

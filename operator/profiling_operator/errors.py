@@ -190,6 +190,51 @@ class LauncherError(ProfilingError):
     reason = Reason.LAUNCHER_FAILED
 
 
+class ApiError(ProfilingError):
+    """The API server said no."""
+
+    reason = Reason.INFRASTRUCTURE_LOST
+
+    def __init__(
+        self, code: int, said: str, message: str, retry_after: float | None = None
+    ) -> None:
+        """Carry the HTTP status, the API's own reason, and how long it wants us to wait."""
+        self.code = code
+        self.said = said
+        self.retry_after = retry_after
+        super().__init__(message)
+
+
+class UnauthorizedError(ApiError):
+    """Nobody is known by that token or certificate."""
+
+
+class ForbiddenError(ApiError):
+    """Whoever asks lacks the right, or an admission policy refused it."""
+
+
+class NotFoundError(ApiError):
+    """There is no such object."""
+
+
+class ConflictError(ApiError):
+    """There is one already, or it is not as it was."""
+
+
+class ExpiredError(ApiError):
+    """The version of a list or watch is too old."""
+
+
+class UnreachableError(ApiError):
+    """The API server did not answer."""
+
+    retry = True
+
+    def __init__(self, message: str) -> None:
+        """Without an HTTP status."""
+        super().__init__(0, "", message)
+
+
 class ArtifactError(ProfilingError):
     """One file that a collector left cannot be used; the message names it."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import pkgutil
 from pathlib import Path
@@ -15,8 +16,13 @@ def names(folder: str) -> list[str]:
 
     A module whose name begins with `_` is a part of others and offers nothing itself.
     """
-    modules = pkgutil.iter_modules([str(ROOT / folder)])
-    return sorted(module.name for module in modules if not module.name.startswith("_"))
+    return list(_listed(ROOT / folder))
+
+
+@functools.cache  # an operator asks for every job, and an installation does not change
+def _listed(folder: Path) -> tuple[str, ...]:
+    modules = pkgutil.iter_modules([str(folder)])
+    return tuple(sorted(one.name for one in modules if not one.name.startswith("_")))
 
 
 def load(folder: str, name: str) -> Any:

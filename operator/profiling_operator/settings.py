@@ -20,6 +20,7 @@ from pydantic_settings import (
 
 from profiling_operator.errors import Problem, SpecError
 from profiling_operator.frozen import Frozen
+from profiling_operator.quantities import Quantity
 
 
 class ToolchainSettings(Frozen):
@@ -52,6 +53,68 @@ class DockerSettings(Frozen):
     """Most processes and threads of a container."""
 
 
+class KubernetesSettings(Frozen):
+    """How pods run in a cluster."""
+
+    image: str = ""
+    """The image of profjob itself, for collector sidecars and the uploader."""
+    pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
+    """When images are pulled: profjob's, the application's, the playback server's."""
+    pull_secrets: tuple[str, ...] = ()
+    """Secrets in the jobs' namespaces with credentials for the image of profjob."""
+    run_as_user: int = pydantic.Field(default=65532, ge=1)
+    """User and group id of applications that ask for none; never 0."""
+    service_account: str = "profjob-uploader"
+    """Service account of the pods. Only the uploader has a token of it."""
+    uploader_role: str = ""
+    """ClusterRole that is bound to the service account in each namespace with jobs, both made on
+    first use. Empty: somebody else makes them."""
+    reports_to_api: bool = True
+    """The uploader applies `status.results` itself. Only where the admission policy is in place
+    that keeps it to its own job."""
+    seccomp_profile: str = ""
+    """Profile below the kubelets' seccomp folder that lets applications make the system calls that
+    collectors such as perf need: `profiles/profjob-perf.json`. Empty: there is none."""
+    seccomp_namespaces: tuple[str, ...] = ("*",)
+    """Namespaces whose jobs may have that profile; `*`: all."""
+    gpu_product_label: str = "nvidia.com/gpu.product"
+    """Node label that `spec.gpu.product` selects by."""
+    unschedulable_seconds: int = pydantic.Field(default=300, ge=0)
+    """How long a job waits although no node could ever serve it: a cluster may grow. 0: until
+    deadlines.queueSeconds."""
+    image_pull_seconds: int = pydantic.Field(default=60, ge=0)
+    """How long a pull may fail before it counts as failed."""
+    collector_memory: Quantity = "256Mi"
+    """Memory limit of a collector's sidecar."""
+    uploader_memory: Quantity = "1Gi"
+    """Memory limit of the uploader, which converts."""
+    starts_per_second: float = pydantic.Field(default=20.0, gt=0)
+    """Most Jobs created in a second."""
+
+
+class StoreSettings(Frozen):
+    """Where result folders go."""
+
+    url: str
+    """`http(s)://` of a results server, `s3://bucket/prefix` and the like, or `file:///folder`."""
+    secret_name: str = ""
+    """Secret in the jobs' namespaces whose keys become the uploader's environment variables, for
+    an object store's credentials."""
+    ca: str = ""
+    """Certificate authority of the server in PEM, where it is not a public one."""
+    options: dict[str, str] = pydantic.Field(default_factory=dict)
+    """Further options of an object store, as in `endpoint` or `region`."""
+
+
+class MetricsSettings(Frozen):
+    """What the operator tells Prometheus."""
+
+    results: bool = False
+    """Also the newest result of each series, as `profjob_result`."""
+    max_series: int = pydantic.Field(default=1000, ge=0)
+    """Most time series of results."""
+
+
 class Settings(BaseSettings):
     """All settings, each with a default that works on one machine."""
 
@@ -63,6 +126,12 @@ class Settings(BaseSettings):
     """By collector."""
     docker: DockerSettings = DockerSettings()
     """For the docker executor."""
+    kubernetes: KubernetesSettings = KubernetesSettings()
+    """For the operator on a cluster."""
+    stores: dict[str, StoreSettings] = {}
+    """By the name that jobs give as `output.store`."""
+    metrics: MetricsSettings = MetricsSettings()
+    """For the operator's metrics."""
     state_dir: str = ""
     """Where the process executor keeps its attempts; default: a folder in the temporary folder."""
     keep_personal: bool = False
