@@ -169,6 +169,33 @@ def test_a_good_job_succeeds_and_publishes(world: World) -> None:
     assert executor.removed == executor.started
 
 
+@pytest.mark.parametrize(
+    ("limit", "verdict", "holds"), [("2s", "Passed", "True"), ("1ms", "Failed", "False")]
+)
+def test_a_gate_is_judged(world: World, limit: str, verdict: str, holds: str) -> None:
+    """Met or not, the job is complete, and its results have the file for Jenkins."""
+    gate = {"measure": "app/duration", "max": limit}
+
+    status = world.run(world.executor([ended()]), gates=[gate])
+
+    assert status.phase is Phase.SUCCEEDED
+    assert [one.verdict for one in status.gates] == [verdict]
+    passed = status.condition(ConditionType.GATES_PASSED)
+    assert passed is not None and passed.status == holds
+    assert [one["verdict"] for one in world.written()["status"]["gates"]] == [verdict]
+    assert (world.tmp_path / "results" / "junit.xml").exists()
+
+
+def test_gates_of_a_failed_application_are_unknown(world: World) -> None:
+    """Neither met nor missed."""
+    gate = {"measure": "app/duration", "max": 1}
+
+    status = world.run(world.executor([ended("AppFailed", 3)]), gates=[gate])
+
+    passed = status.condition(ConditionType.GATES_PASSED)
+    assert passed is not None and passed.status == "Unknown"
+
+
 def test_a_failed_application_keeps_its_profile(world: World) -> None:
     """Failed with AppFailed, and with usable results."""
     status = world.run(world.executor([ended("AppFailed", 3)]))
@@ -298,7 +325,11 @@ def test_a_preflight_ends_the_job_before_it_starts(
 
 @pytest.mark.parametrize(
     "changes",
-    [{"suspend": True}, {"gpu": {"count": 1}}, {"gates": [{"measure": "app/duration", "max": 1}]}],
+    [
+        {"suspend": True},
+        {"gpu": {"count": 1}},
+        {"gates": [{"measure": "app/duration", "baseline": "main", "maxIncrease": "5%"}]},
+    ],
 )
 def test_what_the_executor_refuses_is_the_spec_s_problem(
     world: World, changes: dict[str, Any]

@@ -184,3 +184,51 @@ def test_calls_of_the_api_alone_are_no_headline() -> None:
 def test_the_headline_leaves_out_parameters(name: str, shown: str) -> None:
     """What stands in the last parentheses, if the name ends with them."""
     assert summary._without_parameters(name) == shown
+
+
+def wanted_beside_most(*wanted: str) -> list[str]:
+    """Which measures wanted names and patterns add to those of a profile with many functions."""
+    many = [entry(f"f{n}", exclusive=10 + n, inclusive=10 + n) for n in range(summary.TOP)]
+    rest = [entry(f"small {name}", exclusive=1, inclusive=2) for name in ("a", "b*", "c")]
+    found = of(*many, *rest, entry("bytes", kind=Kind.COUNTER, value=7, unit="By"))
+    told = [one.measure for one in found.measures([record(0)])]
+
+    asked = [one.measure for one in found.measures([record(0)], wanted)]
+
+    assert asked[: len(told)] == told
+    return asked[len(told) :]
+
+
+@pytest.mark.parametrize(("wanted", "added"), [
+    (["timer:small a/inclusive"], ["timer:small a/inclusive"]),
+    (["timer:f1/inclusive", "nothing", "timer:", ""], []),
+    (["timer:small */exclusive"], [f"timer:small {name}/exclusive" for name in ("a", "b*", "c")]),
+    (["timer:small b*/exclusive", "timer:small [ac]/exclusive", "timer:small b*/exclusive"],
+     [f"timer:small {name}/exclusive" for name in ("b*", "a", "c")]),
+    (["timer:f?/exclusive", "counter:*"], []),
+], ids=str)  # fmt: skip
+def test_what_is_wanted_is_told_too(wanted: list[str], added: list[str]) -> None:
+    """However little it measures, and each once; a name that holds a `*` is that name first."""
+    assert wanted_beside_most(*wanted) == added
+
+
+def test_what_patterns_add_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Names go first."""
+    monkeypatch.setattr(summary, "WANTED_LIMIT", 2)
+
+    assert wanted_beside_most("timer:*", "timer:small c/inclusive") == [
+        "timer:small c/inclusive", "timer:small a/exclusive",
+    ]  # fmt: skip
+
+
+def test_what_is_wanted_has_values_and_units() -> None:
+    """Also of timers that are not told since the samples tell more."""
+    found = of(
+        entry(".TAU application", exclusive=100, inclusive=100),
+        entry("hot", kind=Kind.SAMPLE, additive=False, exclusive=90),
+    )
+
+    told = {one.measure: one for one in found.measures([record(0)], ["timer:.TAU *"])}
+
+    assert told["timer:.TAU application/inclusive"].values == (100,)
+    assert told["timer:.TAU application/inclusive"].unit == "ns"

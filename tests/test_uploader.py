@@ -6,6 +6,7 @@ import json
 import os
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -13,7 +14,8 @@ from making import job
 from profiling_operator import entries, plan, uploader
 from profiling_operator.executors import Observation, State
 from profiling_operator.settings import Settings
-from profiling_operator.workspace import Origin, RunRecord
+from profiling_operator.status import SUMMARY_LIMIT, Collected
+from profiling_operator.workspace import ExitRecord, Origin, RunRecord
 
 STARTED = "2026-11-23T10:00:00.000000000Z"
 
@@ -47,6 +49,23 @@ def collect(root: Path, tmp_path: Path, **changes: Any) -> tuple[Path, Any]:
     folder.mkdir()
     planned = plan.build_plan(job(warmups=1, repetitions=1, **changes))
     seen = Observation(State.ENDED, runs=(record(0, warmup=True), record(1)), node="here")
+    return folder, uploader.collect(root, planned, seen, folder, Settings())
+
+
+def ended(reason: str = "Completed") -> ExitRecord:
+    """The launcher's last word."""
+    return ExitRecord(
+        protocol=1, reason=reason, origin=Origin.APP, runs=2, exit_code=0,
+        started_at=STARTED, finished_at=STARTED,
+    )  # fmt: skip
+
+
+def judged(root: Path, tmp_path: Path, ending: ExitRecord, *gates: Any) -> tuple[Path, Collected]:
+    """The result folder of a job with gates, and what was collected."""
+    folder = tmp_path / "results"
+    folder.mkdir()
+    planned = plan.build_plan(job(warmups=1, repetitions=1, gates=list(gates)))
+    seen = Observation(State.ENDED, runs=(record(0, warmup=True), record(1)), exit=ending)
     return folder, uploader.collect(root, planned, seen, folder, Settings())
 
 
@@ -141,3 +160,63 @@ def test_an_attempt_without_runs_has_empty_results(tmp_path: Path) -> None:
     assert collected.outcomes == ()
     assert read(tmp_path / "results", "summary.json")["measures"] == []
     assert list(entries.load(tmp_path / "results" / "entries.jsonl.gz")) == []
+
+
+def test_gates_are_judged_where_the_results_are_made(workspace: Path, tmp_path: Path) -> None:
+    """Verdicts, and a test case for each in a file that is among the results."""
+    folder, collected = judged(
+        workspace, tmp_path, ended(), {"measure": "app/duration", "max": "2s"},
+        {"measure": "timer:h?t/inclusive", "statistic": "p95", "max": "100ms"},
+        {"measure": "timer:hto/inclusive", "max": 1},
+    )  # fmt: skip
+
+    assert [(one.measure, one.verdict, one.value, one.limit) for one in collected.gates] == [
+        ("app/duration", "Passed", 1e9, 2e9), ("timer:hot/inclusive", "Failed", 4e8, 1e8),
+        ("timer:hto/inclusive", "Skipped", None, None),
+    ]  # fmt: skip
+    root = ET.parse(folder / "junit.xml").getroot()  # noqa: S314 - our own
+    assert [one.get("name") for one in root] == [one.measure for one in collected.gates]
+    assert root.get("name") == "ci.test"
+    assert collected.results is not None
+    assert "junit.xml" in {one.path for one in collected.results.files}
+
+
+def test_gates_of_a_failed_job_are_not_judged(workspace: Path, tmp_path: Path) -> None:
+    """Whatever the numbers are; its measures are told all the same."""
+    folder, collected = judged(
+        workspace, tmp_path, ended("AppFailed"), {"measure": "app/duration", "max": 1}
+    )
+
+    assert [(one.verdict, one.message) for one in collected.gates] == [
+        ("Skipped", "app/duration: the job did not succeed: AppFailed")
+    ]
+    assert "<skipped" in (folder / "junit.xml").read_text()
+
+
+def test_gates_of_an_unusable_profile_are_not_judged(workspace: Path, tmp_path: Path) -> None:
+    """A timer that was not measured must not seem to be fast."""
+    (workspace / "run-1" / "pyspy" / "profile.folded").unlink()
+
+    _, collected = judged(workspace, tmp_path, ended(), {"measure": "timer:*", "max": 1})
+
+    assert [one.verdict for one in collected.gates] == ["Skipped"]
+    assert "NothingMeasured" in collected.gates[0].message
+
+
+def test_what_gates_are_about_is_in_the_summary(workspace: Path, tmp_path: Path) -> None:
+    """Of the status, which has room for 20, and in the file, which has 50 of a kind."""
+    lines = (f"main (a.py:1);f{number} (a.py:2) {number + 1}" for number in range(200))
+    (workspace / "run-1" / "pyspy" / "profile.folded").write_text("\n".join([*lines, ""]))
+
+    folder, collected = judged(
+        workspace, tmp_path, ended(), {"measure": "timer:f0/inclusive", "max": "1ms"}
+    )
+
+    assert collected.results is not None
+    told = collected.results.summary
+    assert len(told) == SUMMARY_LIMIT
+    assert (told[0].measure, told[0].values) == ("timer:f0/inclusive", (10_000_000,))
+    assert told[1].measure == "app/duration"
+    measures = read(folder, "summary.json")["measures"]
+    assert [one["measure"] for one in measures].count("timer:f0/inclusive") == 1
+    assert [one.verdict for one in collected.gates] == ["Failed"]

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
-from profiling_operator import names, plan, store, uploader
+from profiling_operator import gates, names, plan, store, uploader
 from profiling_operator.errors import (
     CancelledError,
     ExecutorError,
@@ -39,13 +39,13 @@ from profiling_operator.status import (
     fit,
     next_status,
 )
+from profiling_operator.status.retrying import retry_is_due
 
 TICK_SECONDS = 0.5
 HUNG_SECONDS = 60.0
 UNREACHABLE_SECONDS = 120.0  # a platform that is restarted answers again before that
 UNREACHABLE_PAUSE = 1.0
 ENDED = {State.ENDED, State.LOST}
-RETRIED = {Reason.APP_FAILED, Reason.APP_KILLED, Reason.APP_OOM_KILLED}
 
 Tell = Callable[[Status], None]
 Answer = TypeVar("Answer")
@@ -169,8 +169,7 @@ class _Attempt:
         problems = list(self._given.executor.check(self._planned))
         if self._given.job.spec.suspend:
             problems.append(Problem("spec.suspend", "there is nobody here to resume the job"))
-        if self._planned.gates:  # a gate that nobody looks at must not seem to be met
-            problems.append(Problem("spec.gates", "this version does not evaluate gates yet"))
+        problems += gates.problems(self._planned.gates)
         if problems:
             raise SpecError(problems)
         facts = self._given.executor.facts(self._planned)
@@ -225,15 +224,11 @@ class _Attempt:
     def _retry_is_due(self, seen: Observation) -> bool:
         """Whether the application failed or was lost, and the budget for that is not used up."""
         outcome = self._outcome(seen)
+        if outcome == Reason.INFRASTRUCTURE_LOST and not self._given.executor.can_be_lost:
+            return False
         earlier = [one.outcome for one in self._status.attempts[: self._record.number - 1]]
-        budget = self._given.job.spec.retries
-        if outcome in RETRIED:
-            left = budget.app - sum(one in RETRIED for one in earlier)
-        elif outcome == Reason.INFRASTRUCTURE_LOST and self._given.executor.can_be_lost:
-            left = budget.infrastructure - earlier.count(Reason.INFRASTRUCTURE_LOST)
-        else:
-            left = 0
-        return left > 0 and not self._given.cancel.requested
+        is_due = retry_is_due(outcome, earlier, self._given.job.spec.retries)
+        return is_due and not self._given.cancel.requested
 
     def _outcome(self, seen: Observation) -> str:
         """Why the attempt ended, in a word."""
@@ -273,7 +268,7 @@ class _Attempt:
         if collected.results is None:
             return collected
         results = collected.results.model_copy(update={"url": self._given.store.url})
-        return Collected(collected.outcomes, results, collected.headline)
+        return replace(collected, results=results)
 
     def _publish_error(self, error: ProfilingError) -> None:
         """A job that could not run: its status replaces an earlier result all the same."""

@@ -7,10 +7,13 @@ added up over threads and processes, so a timer's inclusive time may exceed the 
 
 from __future__ import annotations
 
+import fnmatch
+import re
 import statistics
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import Any
 
 from profiling_operator.entries import GPU_KINDS, Entry, Kind
@@ -19,6 +22,7 @@ from profiling_operator.workspace import RunRecord
 NAMES_LIMIT = 200_000
 KEPT_NAMES = 50_000
 TOP = 50
+WANTED_LIMIT = 1000
 MAIN_UNIT = "ns"
 NANOSECONDS_PER_SECOND = 1e9
 MOSTLY = 0.5
@@ -135,12 +139,27 @@ class Summary:
         """Several metrics measure the same timers: the first one of a collector is told."""
         return self._main_metric.setdefault(entry.collector, entry.metric) == entry.metric
 
-    def measures(self, records: Sequence[RunRecord]) -> Iterator[Measured]:
-        """All measures, the most telling first."""
+    def measures(
+        self, records: Sequence[RunRecord], wanted: Sequence[str] = ()
+    ) -> Iterator[Measured]:
+        """The measures, the most telling first; then those wanted that are not among them.
+
+        What is wanted are names, and patterns as `matching` takes them: a name is found however
+        little it measures, but at most WANTED_LIMIT measures are added.
+        """
         measured = [record for record in records if not record.warmup]
         runs = [record.index for record in measured]
         if not runs:
             return
+        told: set[str] = set()
+        for one in self._most_telling(measured, runs):
+            told.add(one.measure)
+            yield one
+        yield from islice(self._others(wanted, told, runs), WANTED_LIMIT)
+
+    def _most_telling(
+        self, measured: Sequence[RunRecord], runs: Sequence[int]
+    ) -> Iterator[Measured]:
         yield from _of_application(measured)
         yield from _durations(self.activities, runs)
         times, kind = self._told()
@@ -153,6 +172,48 @@ class Summary:
         for name in self.counters.top(TOP):
             values = self.counters.values(name, runs)
             yield Measured(f"counter:{name}/value", self._counter_units[name], values)
+
+    def _others(
+        self, wanted: Sequence[str], told: set[str], runs: Sequence[int]
+    ) -> Iterator[Measured]:
+        """What is wanted and not told yet: first what a name means, then what patterns match."""
+        exact = [one for name in wanted for one in self._named(name, runs)]
+        known = told | {one.measure for one in exact}
+        patterns = [one for one in wanted if one not in known and is_pattern(one)]
+        matched = self._matching(_matcher(patterns), runs) if patterns else ()
+        for one in chain(exact, matched):
+            if one.measure not in told:
+                told.add(one.measure)
+                yield one
+
+    def _named(self, measure: str, runs: Sequence[int]) -> Iterator[Measured]:
+        for before, after, sums in self._families():
+            name = measure.removeprefix(before).removesuffix(after)
+            if name in sums.by_name and measure == f"{before}{name}{after}":
+                yield Measured(measure, self._unit(sums, name), sums.values(name, runs))
+
+    def _matching(
+        self, matches: Callable[[str], object], runs: Sequence[int]
+    ) -> Iterator[Measured]:
+        for before, after, sums in self._families():
+            for name in sums.by_name:
+                measure = f"{before}{name}{after}"
+                if matches(measure):
+                    yield Measured(measure, self._unit(sums, name), sums.values(name, runs))
+
+    def _families(self) -> Sequence[tuple[str, str, Sums]]:
+        """What stands before and after a name, by which sums are measures."""
+        return (
+            ("", "/duration", self.activities),
+            ("timer:", "/exclusive", self.exclusive),
+            ("timer:", "/inclusive", self.inclusive),
+            ("sample:", "/exclusive", self.sampled),
+            ("", "/duration", self.calls),
+            ("counter:", "/value", self.counters),
+        )
+
+    def _unit(self, sums: Sums, name: str) -> str:
+        return self._counter_units[name] if sums is self.counters else MAIN_UNIT
 
     def _told(self) -> tuple[Sums, str]:
         """The times to tell of: the timers, or the samples where the timers tell nothing.
@@ -194,6 +255,27 @@ class Summary:
     def _shown(self, name: str) -> str:
         """A name without the kind before it."""
         return name.partition(":")[2] if self._tells_of_gpus() else name
+
+
+def is_pattern(text: str) -> bool:
+    """Whether a measure's name may be a pattern as well: names of functions hold `*` and `[`."""
+    return any(one in text for one in "*?[")
+
+
+def matching(wanted: str, measures: Iterable[str]) -> list[str]:
+    """The measures that are meant: the one of that very name, else those that the pattern matches.
+
+    Patterns are those of fnmatch: `*` any text, `?` one character, `[abc]` one of them.
+    """
+    known = list(measures)
+    if wanted in known:
+        return [wanted]
+    matches = _matcher([wanted])
+    return [one for one in known if matches(one)] if is_pattern(wanted) else []
+
+
+def _matcher(patterns: Sequence[str]) -> Callable[[str], object]:
+    return re.compile("|".join(map(fnmatch.translate, patterns))).match
 
 
 def _durations(sums: Sums, runs: Sequence[int]) -> Iterator[Measured]:

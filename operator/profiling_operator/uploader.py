@@ -7,11 +7,11 @@ import shutil
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from profiling_operator import artifacts, entries, plan, store, workspace
+from profiling_operator import artifacts, entries, gates, plan, store, workspace
 from profiling_operator.collectors import Capture, FileNote
 from profiling_operator.convert import Circumstances, Conversion, Converted
 from profiling_operator.errors import ArtifactError
@@ -21,9 +21,14 @@ from profiling_operator.status import (
     SUMMARY_LIMIT,
     Collected,
     CollectorOutcome,
+    Facts,
+    GateStatus,
     Measure,
+    Phase,
     Results,
 )
+from profiling_operator.status.judging import judge
+from profiling_operator.summary import Measured
 from profiling_operator.workspace import RunRecord
 
 ENTRIES_FILE = "entries.jsonl.gz"
@@ -61,33 +66,58 @@ def collect(
     _copy_logs(scanned, seen.runs, folder)
     if planned.output.raw:
         _copy_raw(scanned, folder)
-    measured = list(conversion.summary.measures(seen.runs))
-    headline = conversion.summary.headline(sum(not record.warmup for record in seen.runs))
+    summary = conversion.summary
+    measured = list(summary.measures(seen.runs, [gate.measure for gate in planned.gates]))
+    headline = summary.headline(sum(not record.warmup for record in seen.runs))
     conversion.stacks.write_folded(folder / "folded.txt")
     conversion.stacks.write_speedscope(folder / "speedscope.json", planned.key)
+    told = {"headline": headline, "entries": {"total": count, "kinds": dict(summary.kinds)}}
     _write_json(folder / "summary.json", {
-        "job": planned.key,
-        "series": planned.series,
-        "headline": headline,
-        "entries": {"total": count, "kinds": dict(conversion.summary.kinds)},
-        "measures": [one.as_json() for one in measured],
-        "top": [
-            {"name": name, "nanoseconds": time, "share": share}
-            for name, time, share in conversion.summary.top(SUMMARY_LIMIT)
-        ],
-        "stacksLeftOut": conversion.stacks.left_out,
+        "job": planned.key, "series": planned.series, **told, **_numbers(conversion, measured),
     })  # fmt: skip
     _write_json(folder / "metadata.json", _metadata(planned, seen, done, scanned))
+    collected = Collected(_outcomes(seen.runs, done), None, headline)
+    verdicts = _verdicts(planned, seen, collected, measured)
+    if verdicts:
+        suite = f"{planned.namespace}.{planned.series}"
+        store.write_whole(folder / gates.JUNIT_FILE, gates.junit(suite, verdicts))
     results = Results(
         files=store.listing(folder, {ENTRIES_FILE: count}),
-        summary=tuple(
-            Measure(measure=one.measure, unit=one.unit, values=one.values,
-                    median=one.as_json()["median"])
-            for one in measured[:SUMMARY_LIMIT]
-        ),
+        summary=_read_first(planned, measured),
         truncated=len(measured) > SUMMARY_LIMIT,
-    )  # fmt: skip
-    return Collected(_outcomes(seen.runs, done), results, headline)
+    )
+    return replace(collected, results=results, gates=verdicts)
+
+
+def _numbers(conversion: Conversion, measured: Sequence[Measured]) -> dict[str, Any]:
+    """The numbers of the summary."""
+    top = conversion.summary.top(SUMMARY_LIMIT)
+    return {
+        "measures": [one.as_json() for one in measured],
+        "top": [{"name": name, "nanoseconds": time, "share": share} for name, time, share in top],
+        "stacksLeftOut": conversion.stacks.left_out,
+    }
+
+
+def _verdicts(
+    planned: plan.Plan, seen: Observation, collected: Collected, measured: Sequence[Measured]
+) -> tuple[GateStatus, ...]:
+    """What becomes of the gates; numbers of a job that did not succeed are not judged."""
+    ending = judge(Facts(now="", observation=seen, collected=collected))
+    if ending is not None and ending.phase is not Phase.SUCCEEDED:
+        return gates.skip(planned.gates, f"the job did not succeed: {ending.reason}")
+    return gates.evaluate(planned.gates, measured)
+
+
+def _read_first(planned: plan.Plan, measured: Sequence[Measured]) -> tuple[Measure, ...]:
+    """The measures of the status: those that gates are about, then the most telling."""
+    first = {one.measure: one for one in (*gates.gated(planned.gates, measured), *measured)}
+    return tuple(
+        Measure(
+            measure=one.measure, unit=one.unit, values=one.values, median=one.as_json()["median"]
+        )
+        for one in list(first.values())[:SUMMARY_LIMIT]
+    )
 
 
 def _scan(root: Path) -> artifacts.Scan:

@@ -113,6 +113,52 @@ def test_quiet_says_nothing_and_name_names(profjob: Run, job_file: JobFile) -> N
     assert (done.stdout, done.stderr) == ("profilingjob.profiling.dev/test\n", "")
 
 
+@pytest.mark.parametrize(("limit", "code", "verdict", "holds"), [
+    ("1ms", 1, "Failed", "False"), ("1h", 0, "Passed", "True"),
+])  # fmt: skip
+def test_a_gate_decides_the_exit_code(
+    profjob: Run, job_file: JobFile, tmp_path: Path, limit: str, code: int, verdict: str, holds: str
+) -> None:
+    """The job is complete either way, and what Jenkins reads lies beside the results."""
+    gates = [{"measure": "timer:hot/inclusive", "max": limit}]
+
+    done = profjob("run", job_file(app=python(BUSY), gates=gates))
+
+    assert done.returncode == code, done.stderr
+    folder = tmp_path / "profiling_output"
+    status = status_of(folder)
+    conditions = {one["type"]: one["status"] for one in status["conditions"]}
+    assert (conditions["Complete"], conditions["GatesPassed"]) == ("True", holds)
+    assert [one["verdict"] for one in status["gates"]] == [verdict]
+    assert status["results"]["summary"][0]["measure"] == "timer:hot/inclusive"
+    assert "junit.xml" in {one["path"] for one in status["results"]["files"]}
+    assert "timer:hot/inclusive median" in (folder / "junit.xml").read_text()
+
+
+def test_a_gate_of_a_failed_job_changes_nothing(
+    profjob: Run, job_file: JobFile, tmp_path: Path
+) -> None:
+    """The job's failure is what the exit code says."""
+    gates = [{"measure": "app/duration", "max": "1ms"}]
+
+    done = profjob("run", job_file(app=python(f"{BUSY}\nraise SystemExit(7)"), gates=gates))
+
+    assert done.returncode == 3, done.stderr
+    (verdict,) = status_of(tmp_path / "profiling_output")["gates"]
+    assert verdict["verdict"] == "Skipped"
+
+
+def test_a_baseline_is_refused(profjob: Run, job_file: JobFile, tmp_path: Path) -> None:
+    """Before anything runs, by field."""
+    gates = [{"measure": "app/duration", "baseline": "main", "maxIncrease": "5%"}]
+
+    done = profjob("run", job_file(app=python(BUSY), gates=gates))
+
+    assert done.returncode == 2
+    assert "spec.gates[0].baseline: this version has no baselines yet" in done.stderr
+    assert not (tmp_path / "profiling_output").exists()
+
+
 @pytest.mark.parametrize(("on_timeout", "code", "reason"), [
     ("Fail", 3, "AppTimedOut"), ("Stop", 0, "Completed"),
 ])  # fmt: skip

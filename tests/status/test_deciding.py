@@ -200,7 +200,9 @@ def test_what_kept_the_attempt_from_starting_is_told() -> None:
 @pytest.mark.parametrize(
     ("verdicts", "expected"),
     [
-        (["Passed", "Skipped"], ("True", "Completed", "")),
+        (["Passed", "Passed"], ("True", "Completed", "")),
+        (["Passed", "Skipped"], ("True", "Completed", "1 of 2 skipped: it Skipped")),
+        (["Skipped"], ("Unknown", "Completed", "1 of 1 skipped: it Skipped")),
         (["Failed", "Passed"], ("False", "GateFailed", "it Failed")),
     ],
 )

@@ -39,6 +39,8 @@ def _print_text(out: Console, status: Status, folder: Path, *, wide: bool) -> No
         out.print(f"headline  {status.headline}", markup=False)
     for run in status.runs:
         _print_run(out, run)
+    for gate in status.gates:
+        out.print(f"gate  {gate.verdict}  {gate.message}", markup=False)
     _print_top(out, folder, TOP_WIDE if wide else TOP_SHOWN)
     if status.results:
         out.print(f"results  {folder.absolute()}", markup=False)

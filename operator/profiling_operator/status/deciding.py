@@ -74,6 +74,8 @@ def next_status(previous: Status, facts: Facts) -> Status:
 
 
 def _phase(previous: Status, facts: Facts) -> Phase:
+    if facts.phase is not None:
+        return facts.phase
     if facts.observation is None:
         return Phase.STARTING if facts.progress else previous.phase
     return PHASE_OF_STATE[facts.observation.state]
@@ -119,13 +121,19 @@ def _usable(facts: Facts) -> tuple[bool, str, str]:
 
 
 def _gates_passed(gates: Sequence[GateStatus], verdict: Verdict) -> tuple[bool | None, str, str]:
-    """False when one was not met; unknown when the job failed, so that none could be judged."""
+    """False when one was not met; unknown when none could be judged.
+
+    One that was skipped is told: a mistyped measure must not pass in silence.
+    """
     missed = [gate.message or gate.measure for gate in gates if gate.verdict == "Failed"]
     if missed:
         return False, Reason.GATE_FAILED.value, "; ".join(missed)
     if verdict.phase is not Phase.SUCCEEDED:
         return None, verdict.reason.value, "the job did not succeed"
-    return True, Reason.COMPLETED.value, ""
+    skipped = [gate.message or gate.measure for gate in gates if gate.verdict == "Skipped"]
+    holds = True if len(skipped) < len(gates) else None
+    said = f"{len(skipped)} of {len(gates)} skipped: {'; '.join(skipped)}" if skipped else ""
+    return holds, Reason.COMPLETED.value, said
 
 
 def _condition(

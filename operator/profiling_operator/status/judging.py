@@ -43,6 +43,8 @@ class Facts:
     """What kept the attempt from starting."""
     progress: str = ""
     """How starting it goes on, for people."""
+    phase: Phase | None = None
+    """Where it stands, where the platform tells more of that than an observation has."""
 
 
 @dataclass(frozen=True)
