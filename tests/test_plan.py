@@ -94,3 +94,48 @@ def test_two_that_want_the_time_after_a_run_clash(monkeypatch: pytest.MonkeyPatc
 
     with pytest.raises(CollectorsClashError, match="the time after a run"):
         build_plan(job(collectors=[{"name": "pyspy"}, {"name": "tau"}]))
+
+
+def test_an_attached_collector_leaves_the_application_alone() -> None:
+    """Nothing of it is in the command, the environment, the stop sequence, or after the runs."""
+    planned = build_plan(job(collectors=[{"name": "perf", "mode": "attach"}]))
+
+    (one,) = planned.collectors
+    assert (one.mode, one.system_calls) == ("attach", ("perf_event_open",))
+    assert (planned.wrapper, planned.env, planned.path, planned.stop) == ((), {}, (), ())
+    assert (planned.after, planned.recorded, planned.system_calls) == ((), False, ())
+    assert planned.attaches
+    assert planned.attached_field == "spec.collectors[0].mode"
+    assert plan.attachment_of(one).words[0] == "{tool}/bin/perf"
+
+
+@pytest.mark.parametrize("modes", [("wrap", "attach"), ("attach", "wrap"), ("attach", "attach")])
+def test_only_one_tool_stands_around_where_others_are_attached(modes: tuple[str, str]) -> None:
+    """Two wrappers clash; this does not."""
+    names = ("pyspy", "perf")
+    collectors = [{"name": names[it], "mode": mode} for it, mode in enumerate(modes)]
+
+    planned = build_plan(job(collectors=collectors))
+
+    around = [names[it] for it, mode in enumerate(modes) if mode == "wrap"]
+    assert [name for name in names if f"{{tool:{name}}}" in str(planned.wrapper)] == around
+    assert planned.attached_field == f"spec.collectors[{modes.index('attach')}].mode"
+
+
+def test_what_attached_collectors_need_clashes_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only one tool can trace a process, from wherever."""
+    one: Collector = registry.load("collectors", "perf")
+    monkeypatch.setattr(type(one), "clashes", lambda self, options: frozenset({"ptrace"}))
+
+    with pytest.raises(CollectorsClashError, match="pyspy and perf both need ptrace"):
+        build_plan(job(collectors=[{"name": "pyspy"}, {"name": "perf", "mode": "attach"}]))
+
+
+def test_a_collector_that_cannot_be_attached_is_refused_by_field() -> None:
+    """With the modes that it has."""
+    with pytest.raises(SpecError) as caught:
+        build_plan(job(collectors=[{"name": "pyspy"}, {"name": "tau", "mode": "attach"}]))
+
+    assert str(caught.value) == (
+        'spec.collectors[1].mode: "attach" must be one of wrap: tau has no other mode'
+    )

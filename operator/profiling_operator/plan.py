@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import pydantic
 
@@ -11,7 +11,17 @@ from profiling_operator import collectors, names, quantities, registry, spec
 from profiling_operator.errors import CollectorsClashError, Problem, SpecError
 from profiling_operator.frozen import Frozen
 from profiling_operator.spec.app import App
-from profiling_operator.spec.job import Deadlines, Gate, Gpu, Output, Placement, Playback, Retries
+from profiling_operator.spec.job import (
+    CollectorSpec,
+    Deadlines,
+    Gate,
+    Gpu,
+    Mode,
+    Output,
+    Placement,
+    Playback,
+    Retries,
+)
 from profiling_operator.spec.reading import problems_of
 
 SWEEP_SECONDS = 15  # the launcher's own bounds after a run: 5 s for orphans, 5 s for KILL, margin
@@ -32,6 +42,11 @@ class PlannedCollector(Frozen):
     name: str
     options: dict[str, Any]
     toolchain: collectors.Toolchain
+    mode: Mode = "wrap"
+    """An attached one adds nothing to the application's command, environment and stop sequence."""
+    system_calls: tuple[str, ...] = ()
+    """System calls that an attached one makes, in its own container, and that containers are
+    refused by default."""
 
 
 class Plan(Frozen):
@@ -57,7 +72,7 @@ class Plan(Frozen):
     """Words in front of the command; `{run}`, `{launcher}`, `{toolchain:NAME}` stand for paths,
     `{tool:NAME}` for a program's loader, if it needs one, and its path."""
     system_calls: tuple[str, ...]
-    """System calls that the collectors make and that containers are refused by default."""
+    """System calls that the wrapper makes and that containers are refused by default."""
     after: tuple[str, ...]
     """A command run after each run, with the same stand-ins."""
     after_output: str
@@ -80,6 +95,17 @@ class Plan(Frozen):
     def key(self) -> str:
         """`namespace/name` of the job."""
         return f"{self.namespace}/{self.job}"
+
+    @property
+    def attached_field(self) -> str:
+        """The field that asks for measuring from outside, by its first; empty: none does."""
+        modes = [one.mode for one in self.collectors]
+        return f"spec.collectors[{modes.index('attach')}].mode" if "attach" in modes else ""
+
+    @property
+    def attaches(self) -> bool:
+        """Whether something measures the application from outside."""
+        return bool(self.attached_field)
 
     @property
     def runs(self) -> int:
@@ -112,7 +138,8 @@ def build_plan(job: spec.ProfilingJob, attempt: int = 1, folder: str = "") -> Pl
     wanted = job.spec
     chosen = _choose(job)
     _refuse_clashes(chosen)
-    wrappers = _outer_first([(name, one.wrap(options)) for name, one, options in chosen])
+    wrapping = [one for one in chosen if one.mode == "wrap"]
+    wrappers = _outer_first([(one.name, one.collector.wrap(one.options)) for one in wrapping])
     _refuse_two_around(wrappers)
     recorded = any(wrapper.hides_exit_code for _, wrapper in wrappers)
     after = _only_after(wrappers)
@@ -133,14 +160,7 @@ def build_plan(job: spec.ProfilingJob, attempt: int = 1, folder: str = "") -> Pl
         deadlines=wanted.deadlines,
         retries=wanted.retries,
         gates=wanted.gates,
-        collectors=tuple(
-            PlannedCollector(
-                name=name,
-                options=options.model_dump(mode="json"),
-                toolchain=one.toolchain,
-            )
-            for name, one, options in chosen
-        ),
+        collectors=tuple(map(_planned, chosen)),
         wrapper=tuple(_wrapper_words(wrappers, recorded)),
         system_calls=tuple(
             sorted({call for _, wrapper in wrappers for call in wrapper.system_calls})
@@ -154,7 +174,7 @@ def build_plan(job: spec.ProfilingJob, attempt: int = 1, folder: str = "") -> Pl
             for key, value in wrapper.env.items()
         },
         path=tuple(_named(one, name) for name, wrapper in wrappers for one in wrapper.path),
-        stop=tuple(_stop_steps(chosen)),
+        stop=tuple(_stop_steps(wrapping)),
         recorded=recorded,
         warmups=wanted.warmups,
         repetitions=wanted.repetitions,
@@ -171,15 +191,33 @@ def collector_of(planned: PlannedCollector) -> tuple[collectors.Collector, Froze
     return one, one.options.model_validate(planned.options)
 
 
+def attachment_of(planned: PlannedCollector) -> collectors.Attachment:
+    """How a collector that a plan names in mode `attach` is attached."""
+    one: collectors.AttachingCollector = registry.load("collectors", planned.name)
+    return one.attach(one.options.model_validate(planned.options))
+
+
 def _named(word: str, name: str) -> str:
     word = word.replace("{toolchain}", f"{{toolchain:{name}}}")
     return word.replace("{tool}", f"{{tool:{name}}}")
 
 
+def _planned(one: Chosen) -> PlannedCollector:
+    planned = PlannedCollector(
+        name=one.name,
+        options=one.options.model_dump(mode="json"),
+        toolchain=one.collector.toolchain,
+        mode=one.mode,
+    )
+    if one.mode == "wrap":
+        return planned
+    return planned.model_copy(update={"system_calls": attachment_of(planned).system_calls})
+
+
 def _stop_steps(chosen: list[Chosen]) -> Iterator[PlannedStop]:
     """What is inside the application goes first: the tools around it may end it."""
-    inner_first = sorted(chosen, key=lambda one: not one[1].wrap(one[2]).is_inner)
-    for step in (step for _, one, options in inner_first for step in one.stop(options)):
+    inner_first = sorted(chosen, key=lambda one: not one.collector.wrap(one.options).is_inner)
+    for step in (step for one in inner_first for step in one.collector.stop(one.options)):
         yield PlannedStop(
             signal=step.signal, target=step.target, wait=step.wait, seconds=step.seconds
         )
@@ -218,7 +256,13 @@ def _wrapper_words(wrappers: Wrappers, recorded: bool) -> Iterator[str]:
         yield from ("{launcher}", "--record", "{run}/.app.json", "--")
 
 
-Chosen = tuple[str, collectors.Collector, Frozen]
+class Chosen(NamedTuple):
+    """A collector that a job names, and what is asked of it."""
+
+    name: str
+    collector: collectors.Collector
+    options: Frozen
+    mode: Mode
 
 
 def _choose(job: spec.ProfilingJob) -> list[Chosen]:
@@ -230,12 +274,20 @@ def _choose(job: spec.ProfilingJob) -> list[Chosen]:
         try:
             one: collectors.Collector = named("collectors", wanted.name, f"{where}.name")
             options = checked_options(one, wanted.options, f"{where}.options")
-            chosen.append((wanted.name, one, options))
+            _require_mode(one, wanted, f"{where}.mode")
+            chosen.append(Chosen(wanted.name, one, options, wanted.mode))
         except SpecError as error:
             problems += error.problems
     if problems:
         raise SpecError(problems)
     return chosen
+
+
+def _require_mode(one: collectors.Collector, wanted: CollectorSpec, where: str) -> None:
+    if wanted.mode not in one.modes:
+        allowed = ", ".join(one.modes)
+        message = f'"{wanted.mode}" must be one of {allowed}: {wanted.name} has no other mode'
+        raise SpecError([Problem(where, message)])
 
 
 def named(folder: str, name: str, where: str) -> Any:
@@ -260,9 +312,11 @@ def checked_options(one: collectors.Collector, given: Mapping[str, Any], where: 
 
 def _refuse_clashes(chosen: list[Chosen]) -> None:
     holders: dict[str, str] = {}
-    for name, one, options in chosen:
-        for thing in sorted(one.clashes(options)):
+    for one in chosen:
+        for thing in sorted(one.collector.clashes(one.options)):
             if thing in holders:
-                message = f"{holders[thing]} and {name} both need {thing}, which only one can have"
+                message = (
+                    f"{holders[thing]} and {one.name} both need {thing}, which only one can have"
+                )
                 raise CollectorsClashError([Problem("spec.collectors", message)])
-            holders[thing] = name
+            holders[thing] = one.name

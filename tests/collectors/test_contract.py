@@ -6,12 +6,14 @@ import random
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
+from typing import cast
 
 import msgspec
 import pytest
 
 from profiling_operator import artifacts, registry
 from profiling_operator.collectors import (
+    AttachingCollector,
     Capture,
     Collector,
     Evidence,
@@ -92,6 +94,28 @@ def test_its_wrapper_goes_in_front_of_a_command(name: str) -> None:
         for known in ("{run}", "{toolchain}", "{tool}", "{launcher}"):
             text = text.replace(known, "")
         assert "{" not in text, texts
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_can_be_attached_where_it_says_so(name: str) -> None:
+    """Its tool is told the process, writes to its own folder, and ends in bounded time."""
+    collector = load(name)
+    assert hasattr(collector, "attach") == ("attach" in collector.modes)
+    if "attach" not in collector.modes:
+        return
+    attachment = cast(AttachingCollector, collector).attach(collector.options())
+
+    assert attachment.words[0].startswith("{tool}/")
+    assert {"{pid}", "{pids}"} & set(attachment.words)
+    assert any(word.startswith(f"{{run}}/{name}/") for word in attachment.words)
+    assert attachment.stop.signal in SIGNALS
+    assert attachment.stop.target is Target.TOOL
+    assert 0 < attachment.stop.seconds <= 60
+    known = ("{run}", "{tool}", "{pid}", "{pids}", "{root}")
+    for word in (*attachment.words, *attachment.after, attachment.after_output):
+        for one in known:
+            word = word.replace(one, "")
+        assert "{" not in word
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -8,7 +8,7 @@ import pytest
 
 from making import job
 from profiling_operator import plan
-from profiling_operator.collectors import Evidence, Facts, Fate, FileNote
+from profiling_operator.collectors import ATTACH_LOG, Evidence, Facts, Fate, FileNote
 from profiling_operator.collectors.perf import COLLECTOR, Options
 from profiling_operator.errors import Reason
 
@@ -41,6 +41,19 @@ def test_the_text_is_made_after_the_run() -> None:
         "-F comm,pid,tid,cpu,time,period,event,ip,sym,dso -i {run}/perf/perf.data"
     )
     assert wrapper.after_output == "{run}/perf/perf.script"
+
+
+def test_it_is_attached_to_all_processes_there_are() -> None:
+    """The text is made after all runs, with the symbols of the application's own files."""
+    wrapper, attachment = COLLECTOR.wrap(Options()), COLLECTOR.attach(Options())
+
+    assert attachment.words == (*wrapper.words[:-1], "-p", "{pids}")
+    assert attachment.env == wrapper.env
+    assert attachment.system_calls == wrapper.system_calls
+    assert attachment.after_output == wrapper.after_output
+    at = attachment.after.index("--symfs")
+    assert attachment.after[at + 1] == "{root}"
+    assert (*attachment.after[:at], *attachment.after[at + 2 :]) == wrapper.after
 
 
 @pytest.mark.parametrize(("options", "there", "absent"), [
@@ -125,6 +138,16 @@ def test_perfs_own_complaints_become_reasons(log: str, reason: Reason) -> None:
     assert (found.usable, found.reason) == (False, reason)
     if reason is not Reason.NOTHING_MEASURED:
         assert found.message.split("; ")[0] in log
+
+
+def test_what_it_complains_of_when_attached_becomes_a_reason() -> None:
+    """It says so in a file of its own."""
+    note = FileNote(f"run-0/perf/{ATTACH_LOG}", Fate.RAW, "Error: No permission to enable it.")
+
+    found = COLLECTOR.usable(Evidence(entries=0, kinds={}, notes=[note]))
+
+    assert (found.usable, found.reason) == (False, Reason.COUNTERS_NOT_PERMITTED)
+    assert "Error: No permission to enable it." in found.message
 
 
 def test_what_the_application_prints_is_no_complaint() -> None:

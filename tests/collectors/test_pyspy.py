@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from profiling_operator import artifacts
-from profiling_operator.collectors import Capture, Evidence, Facts, Fate, FileNote
+from profiling_operator.collectors import ATTACH_LOG, Capture, Evidence, Facts, Fate, FileNote
 from profiling_operator.collectors.pyspy import COLLECTOR, Options
 from profiling_operator.entries import Entry, Kind
 from profiling_operator.errors import Reason
@@ -43,6 +43,16 @@ def test_the_command_is_wrapped() -> None:
         *("--output", "{run}/pyspy/profile.folded", "--native", "--full-filenames", "--"),
     ]
     assert wrapper.hides_exit_code
+
+
+def test_it_is_attached_with_the_same_words() -> None:
+    """Options mean the same, and the file is the same, so that the same reader reads it."""
+    options = Options(rate=250, args=("--full-filenames",))
+
+    attachment = COLLECTOR.attach(options)
+
+    assert attachment.words == (*COLLECTOR.wrap(options).words[:-1], "--pid", "{pid}")
+    assert not attachment.after
 
 
 def test_stacks_become_samples_and_functions_timers(tmp_path: Path) -> None:
@@ -166,6 +176,38 @@ def test_preflight_knows_yama(
 
     assert (found == []) is possible
     assert all(one.reason is Reason.COUNTERS_NOT_PERMITTED for one in found)
+
+
+@pytest.mark.parametrize(
+    ("scope", "capabilities", "possible"),
+    [(None, (), True), (0, (), True), (1, (), False), (1, ("SYS_PTRACE",), True), (2, (), False)],
+)
+def test_preflight_knows_yama_where_it_is_attached(
+    scope: int | None, capabilities: tuple[str, ...], possible: bool
+) -> None:
+    """From scope 1 on, only a parent may read a process' memory without SYS_PTRACE."""
+    facts = Facts(ptrace_scope=scope, capabilities=frozenset(capabilities), attaches=True)
+
+    found = COLLECTOR.preflight(facts, Options())
+
+    assert (found == []) is possible
+    assert all(one.reason is Reason.COUNTERS_NOT_PERMITTED for one in found)
+    assert all("administrator can set it to 0" in one.message for one in found)
+
+
+def test_what_it_said_when_attached_is_for_the_verdict(tmp_path: Path) -> None:
+    """It is in a file beside the profile, which is no measurement."""
+    folder = write(tmp_path, "Error: No python\n processes found\n", ATTACH_LOG)
+
+    entries, notes = read(folder)
+
+    assert entries == []
+    assert [(one.fate, one.message) for one in notes] == [
+        (Fate.RAW, "Error: No python processes found")
+    ]
+    verdict = COLLECTOR.usable(Evidence(entries=0, kinds={}, notes=notes))
+    assert verdict.message.startswith("the tool left no file: Error: No python processes found; ")
+    assert verdict.reason is Reason.NOTHING_MEASURED
 
 
 def test_no_samples_come_with_a_hint() -> None:

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from making import bare_plan
+from making import bare_plan, job
 from profiling_operator import containers, engine
 from profiling_operator.errors import Reason
 from profiling_operator.executors import Listener, State
 from profiling_operator.executors.docker import Docker
-from profiling_operator.plan import Plan
+from profiling_operator.plan import Plan, build_plan
 
 PYTHON = "profiling-operator/python:local"
 SLEEP = "import time; time.sleep(600)"
@@ -92,6 +92,17 @@ def test_what_it_cannot_do_is_refused_by_name(changes: dict[str, Any], field: st
     assert executor.check(plan()) == []
 
     assert [one.where for one in executor.check(plan(**changes))] == [field]
+
+
+def test_nothing_is_attached() -> None:
+    """No container stands beside the application's."""
+    collectors = [{"name": "perf"}, {"name": "pyspy", "mode": "attach"}]
+    planned = build_plan(job(app={"image": "a", "command": ["x"]}, collectors=collectors))
+
+    (problem,) = offline().check(planned)
+
+    assert problem.where == "spec.collectors[1].mode"
+    assert '"attach" must be wrap' in problem.message
 
 
 @pytest.mark.parametrize("info", [

@@ -88,6 +88,16 @@ def test_what_it_cannot_do_is_refused_by_name(
     assert [one.where for one in process.check(plan(["x"], **changes))] == [field]
 
 
+def test_nothing_is_attached(process: Process) -> None:
+    """Nothing stands beside the application."""
+    collectors = [{"name": "perf"}, {"name": "pyspy", "mode": "attach"}]
+
+    (problem,) = process.check(build_plan(job(collectors=collectors)))
+
+    assert problem.where == "spec.collectors[1].mode"
+    assert '"attach" must be wrap' in problem.message
+
+
 def test_a_port_in_use_is_not_taken_for_the_server(process: Process) -> None:
     """Whoever listens there is not the playback server."""
     with socket.create_server(("127.0.0.1", 0)) as other:

@@ -7,6 +7,9 @@ itself, and it never sees which platform runs it.
 Words that a wrapper may hold: `{run}` is the run's folder, `{toolchain}` the folder of the
 collector's files, `{launcher}` the launcher. A word that begins with `{tool}` is a program of the
 toolchain: where that was brought into a foreign image, its own loader stands before it.
+
+Instead of wrapping the command, some tools can be attached to the application once it runs, from a
+container beside it. What they leave is read by the same second half.
 """
 
 from __future__ import annotations
@@ -18,10 +21,13 @@ from typing import ClassVar, Protocol
 
 from profiling_operator.artifacts import Artifact
 from profiling_operator.entries import Entry
-from profiling_operator.errors import Reason
+from profiling_operator.errors import ArtifactError, Reason
 from profiling_operator.frozen import Frozen
 
 COUNTER_CAPABILITIES = frozenset({"PERFMON", "SYS_ADMIN"})
+ATTACH_LOG = "attach.log"
+"""In an attached tool's folder: what it said, which would otherwise be in the application's log."""
+LOG_TAIL = 2048
 
 
 class Target(StrEnum):
@@ -70,6 +76,35 @@ class Wrapper:
     """How long it may take."""
 
 
+TELLS_TOOL = StopStep("INT", Target.TOOL, Wait.EXIT, 5.0)
+
+
+@dataclass(frozen=True)
+class Attachment:
+    """How a tool measures an application that it has not started.
+
+    It runs in a container of its own, that sees the application's processes and nothing of its
+    files but the run's folder.
+    """
+
+    words: tuple[str, ...]
+    """Its command. Besides a wrapper's stand-ins: `{pid}` is the application's process, `{pids}` it
+    and its descendants, parted by commas."""
+    env: Mapping[str, str] = field(default_factory=dict)
+    """Variables of the tool itself."""
+    system_calls: tuple[str, ...] = ()
+    """System calls it makes that containers are refused by default."""
+    stop: StopStep = TELLS_TOOL
+    """It ends by itself with the application, or is told to after as many seconds."""
+    after: tuple[str, ...] = ()
+    """A command run after all runs, once for each; `{root}` is a folder that shows the
+    application's files."""
+    after_output: str = ""
+    """The file that gets its standard output."""
+    after_seconds: float = 60.0
+    """How long it may take."""
+
+
 @dataclass(frozen=True)
 class Toolchain:
     """Where a collector's files are found: a prefix below which `file` exists."""
@@ -111,6 +146,8 @@ class Facts:
     perf_event_paranoid: int | None = None
     gpus: int = 0
     capabilities: frozenset[str] = frozenset()
+    attaches: bool = False
+    """The tool comes to an application that it has not started."""
 
     def permits_counters(self, limit: int) -> bool:
         """Whether the kernel lets us count, by kernel.perf_event_paranoid as far as it is known."""
@@ -236,14 +273,44 @@ class Collector(Protocol):
         ...
 
 
+class AttachingCollector(Collector, Protocol):
+    """A collector that has the mode `attach`, too."""
+
+    def attach(self, options: Frozen) -> Attachment:
+        """How its tool is started beside an application that runs."""
+        ...
+
+
+def attach_note(artifact: Artifact) -> FileNote:
+    """The fate of an attached tool's log: its last words are for the verdict."""
+    try:
+        with artifact.open() as stream:
+            stream.seek(max(0, artifact.size - LOG_TAIL))
+            said = stream.read(LOG_TAIL).decode("utf-8", "replace")
+    except ArtifactError as error:
+        return FileNote(artifact.path, Fate.REFUSED, str(error))
+    return FileNote(artifact.path, Fate.RAW, " ".join(said.split()))
+
+
+def attached_words(evidence: Evidence) -> str:
+    """What an attached tool said of itself; empty for one that wrapped the command."""
+    return " ".join(one.message for one in evidence.notes if _is_attach_log(one)).strip()
+
+
+def _is_attach_log(note: FileNote) -> bool:
+    return note.path.rpartition("/")[2] == ATTACH_LOG
+
+
 def judge_common(evidence: Evidence) -> Verdict | None:
     """The part of a verdict that is the same for all: no files, nothing readable, cut off."""
     converted = [note for note in evidence.notes if note.fate is Fate.CONVERTED]
     refused = [note for note in evidence.notes if note.fate is Fate.REFUSED]
     if evidence.entries:
         return None
-    if not evidence.notes:
-        return Verdict(False, Reason.NOTHING_MEASURED, "the tool left no file")
+    if all(_is_attach_log(note) for note in evidence.notes):
+        said = attached_words(evidence)
+        message = f"the tool left no file: {said}" if said else "the tool left no file"
+        return Verdict(False, Reason.NOTHING_MEASURED, message)
     if refused and not converted:
         first = refused[0]
         where = f"{first.path}, line {first.line}" if first.line else first.path

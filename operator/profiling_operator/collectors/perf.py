@@ -1,7 +1,7 @@
 """perf, the kernel's own profiler: samples any program, in any language, on every thread.
 
-It wraps the command and records its processes; right after the run, where the application's files
-are, `perf script` turns the recording into text with the functions' names.
+It wraps the command, or is attached to its processes, and records; afterwards, where the
+application's files are, `perf script` turns the recording into text with the functions' names.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ from pydantic import Field, StringConstraints
 
 from profiling_operator.artifacts import Artifact
 from profiling_operator.collectors import (
+    ATTACH_LOG,
+    AttachingCollector,
+    Attachment,
     Capture,
-    Collector,
     Evidence,
     Facts,
     Fate,
@@ -28,6 +30,8 @@ from profiling_operator.collectors import (
     Verdict,
     Wait,
     Wrapper,
+    attach_note,
+    attached_words,
     judge_common,
 )
 from profiling_operator.errors import ArtifactError, Reason
@@ -41,6 +45,9 @@ from profiling_operator.spec.app import Word
 Event = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_.:/=,-]*$", max_length=512)]
 
 FIELDS = "comm,pid,tid,cpu,time,period,event,ip,sym,dso"
+SCRIPT = ("{tool}/bin/perf", "--no-pager", "script", "--force", "--header", "--ns", "--no-inline")
+READS = ("-F", FIELDS, "-i", "{run}/perf/perf.data")
+SCRIPT_SECONDS = 120.0
 TEXT = (".script", ".perf", "perf.txt")
 RECORDING = (".data", ".data.old")
 USER_PARANOID, KERNEL_PARANOID = 2, 1
@@ -80,7 +87,7 @@ class Perf:
     """The collector."""
 
     name: ClassVar[str] = "perf"
-    modes: ClassVar[tuple[str, ...]] = ("wrap",)
+    modes: ClassVar[tuple[str, ...]] = ("wrap", "attach")
     formats: ClassVar[tuple[str, ...]] = ("perf script text",)
     options: ClassVar[type[Frozen]] = Options
     toolchain: ClassVar[Toolchain] = Toolchain(
@@ -99,16 +106,28 @@ class Perf:
         for inlined functions: that would start the image's addr2line, if any, for each file.
         """
         return Wrapper(
-            words=tuple(_record_words(cast(Options, options))),
+            words=(*_record_words(cast(Options, options)), "--"),
             env={"PERF_CONFIG": "/dev/null"},  # instead of ~/.perfconfig and /etc/perfconfig
             hides_exit_code=True,
             system_calls=("perf_event_open",),
-            after=(
-                *("{tool}/bin/perf", "--no-pager", "script", "--force", "--header", "--ns"),
-                *("--no-inline", "-F", FIELDS, "-i", "{run}/perf/perf.data"),
-            ),
+            after=(*SCRIPT, *READS),
             after_output="{run}/perf/perf.script",
-            after_seconds=120.0,
+            after_seconds=SCRIPT_SECONDS,
+        )
+
+    def attach(self, options: Frozen) -> Attachment:
+        """`perf record … -p`, which ends with the processes, and `perf script` after all runs.
+
+        What is there when it starts is named process by process, children that come later it
+        follows by itself. The symbols are those of the application's files, not of perf's image.
+        """
+        return Attachment(
+            words=(*_record_words(cast(Options, options)), "-p", "{pids}"),
+            env={"PERF_CONFIG": "/dev/null"},
+            system_calls=("perf_event_open",),
+            after=(*SCRIPT, "--symfs", "{root}", *READS),
+            after_output="{run}/perf/perf.script",
+            after_seconds=SCRIPT_SECONDS,
         )
 
     def stop(self, options: Frozen) -> tuple[StopStep, ...]:
@@ -148,6 +167,9 @@ class Perf:
         has_text = any(one.size and one.name.endswith(TEXT) for one in capture.artifacts)
         said = _said(capture.artifacts)
         for artifact in capture.artifacts:
+            if artifact.name == ATTACH_LOG:
+                yield attach_note(artifact)
+                continue
             if not artifact.name.endswith(TEXT):
                 yield _left(artifact, has_text, said)
                 continue
@@ -200,7 +222,7 @@ def _with_hint(common: Verdict) -> Verdict:
 
 def _complaint(evidence: Evidence) -> Verdict | None:
     """What perf said of itself, where that is known."""
-    lines = evidence.log_tail.splitlines()
+    lines = [*evidence.log_tail.splitlines(), attached_words(evidence)]
     for words, reason, hint in COMPLAINTS:
         said = [line.strip() for line in lines if any(word in line for word in words)]
         if said:
@@ -220,7 +242,7 @@ def _record_words(options: Options) -> Iterator[str]:
     # At its end perf would read all it wrote again for build ids, copy files to ~/.debug (there may
     # be no home), and wait up to 1 s for a thread that looks after BPF programs.
     yield from ("--no-buildid", "--no-buildid-cache", "--no-bpf-event")
-    yield from ("-o", "{run}/perf/perf.data", *options.args, "--")
+    yield from ("-o", "{run}/perf/perf.data", *options.args)
 
 
 def _said(artifacts: Sequence[Artifact]) -> str:
@@ -291,4 +313,4 @@ def _left(artifact: Artifact, has_text: bool, said: str) -> FileNote:
     return FileNote(artifact.path, Fate.REFUSED, message)
 
 
-COLLECTOR: Collector = Perf()
+COLLECTOR: AttachingCollector = Perf()

@@ -1,7 +1,7 @@
 """py-spy: samples Python programs from outside. The collector that needs nothing installed.
 
-It wraps the command and samples all its Python processes. Time is what was sampled: with `idle`
-off, a thread that waits is not counted.
+It wraps the command, or is attached to it, and samples all its Python processes. Time is what was
+sampled: with `idle` off, a thread that waits is not counted.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ from pydantic import Field
 
 from profiling_operator.artifacts import Artifact
 from profiling_operator.collectors import (
+    ATTACH_LOG,
+    AttachingCollector,
+    Attachment,
     Capture,
-    Collector,
     Evidence,
     Facts,
     Fate,
@@ -27,6 +29,7 @@ from profiling_operator.collectors import (
     Verdict,
     Wait,
     Wrapper,
+    attach_note,
     judge_common,
 )
 from profiling_operator.entries import NANOSECONDS, Entry, Kind, Source, rfc3339
@@ -39,6 +42,7 @@ RAW_SUFFIX = ".folded"
 SPEEDSCOPE_SUFFIX = ".speedscope.json"
 NO_PTRACE = 3
 ADMIN_PTRACE = 2
+PARENT_PTRACE = 1
 NOTES_PER_FILE = 20
 NO_FRAME = "(no Python frame)"
 """A thread that runs while its interpreter starts or ends."""
@@ -72,7 +76,7 @@ class PySpy:
     """The collector."""
 
     name: ClassVar[str] = "pyspy"
-    modes: ClassVar[tuple[str, ...]] = ("wrap",)
+    modes: ClassVar[tuple[str, ...]] = ("wrap", "attach")
     formats: ClassVar[tuple[str, ...]] = ("py-spy raw", "speedscope")
     options: ClassVar[type[Frozen]] = Options
     toolchain: ClassVar[Toolchain] = Toolchain(
@@ -85,31 +89,28 @@ class PySpy:
 
     def wrap(self, options: Frozen) -> Wrapper:
         """`py-spy record … --`; it returns 0 whatever the application returned."""
-        given = cast(Options, options)
-        suffix = RAW_SUFFIX if given.format == "raw" else SPEEDSCOPE_SUFFIX
-        switches = (f"--{name}" for name in SWITCHES if getattr(given, name))
-        words = (
-            *("{tool}/bin/py-spy", "record", "--threads", "--format", given.format),
-            *("--rate", str(given.rate), "--output", f"{{run}}/pyspy/profile{suffix}"),
-            *switches,
-            *given.args,
-            "--",
-        )
+        words = (*_record_words(cast(Options, options)), "--")
         return Wrapper(words=words, hides_exit_code=True)
+
+    def attach(self, options: Frozen) -> Attachment:
+        """`py-spy record … --pid`; it writes its file when the process has ended."""
+        return Attachment(words=(*_record_words(cast(Options, options)), "--pid", "{pid}"))
 
     def stop(self, options: Frozen) -> tuple[StopStep, ...]:
         """INT makes py-spy write its file; measured: 20 to 41 ms."""
         return (StopStep("INT", Target.TOOL, Wait.EXIT, 5.0),)
 
     def preflight(self, facts: Facts, options: Frozen) -> list[Impossible]:
-        """py-spy reads its child's memory, which Yama may forbid."""
+        """py-spy reads another process' memory, which Yama may forbid, above all of no child."""
         scope = facts.ptrace_scope or 0
-        allowed = scope < ADMIN_PTRACE or (scope < NO_PTRACE and "SYS_PTRACE" in facts.capabilities)
-        if allowed:
+        free = PARENT_PTRACE if facts.attaches else ADMIN_PTRACE
+        if scope < free or (scope < NO_PTRACE and "SYS_PTRACE" in facts.capabilities):
             return []
+        other = "; mode: wrap needs no more than 1" if facts.attaches else ""
         message = (
             f"kernel.yama.ptrace_scope is {scope}: reading another process' memory is not "
-            "permitted; an administrator can set it to 1, or to 2 with CAP_SYS_PTRACE granted"
+            f"permitted; the machine's administrator can set it to {free - 1}, or to 2 with "
+            f"CAP_SYS_PTRACE granted{other}"
         )
         return [Impossible(Reason.COUNTERS_NOT_PERMITTED, message)]
 
@@ -120,6 +121,9 @@ class PySpy:
     def read(self, capture: Capture) -> Iterator[Item]:
         """A sample entry per stack, then a timer entry per function of each thread."""
         for artifact in capture.artifacts:
+            if artifact.name == ATTACH_LOG:
+                yield attach_note(artifact)
+                continue
             reading = _Reading(capture, artifact)
             try:
                 yield from reading.items()
@@ -138,6 +142,14 @@ class PySpy:
             "within the first two seconds, and did it run for at least half a second?"
         )
         return Verdict(False, Reason.NOTHING_MEASURED, f"{common.message}; {hint}")
+
+
+def _record_words(given: Options) -> Iterator[str]:
+    suffix = RAW_SUFFIX if given.format == "raw" else SPEEDSCOPE_SUFFIX
+    yield from ("{tool}/bin/py-spy", "record", "--threads", "--format", given.format)
+    yield from ("--rate", str(given.rate), "--output", f"{{run}}/pyspy/profile{suffix}")
+    yield from (f"--{name}" for name in SWITCHES if getattr(given, name))
+    yield from given.args
 
 
 # What tells threads apart: process and number, or the name where there is no number.
@@ -267,4 +279,4 @@ def _attributes(thread: py_spy.Thread) -> dict[str, str] | None:
     return {"threadName": thread.name} if thread.name else None
 
 
-COLLECTOR: Collector = PySpy()
+COLLECTOR: AttachingCollector = PySpy()

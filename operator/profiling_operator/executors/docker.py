@@ -57,6 +57,7 @@ FIELDS: Mapping[str, str] = {
     "its sizeLimit counts only there",
     "spec.app.securityContext.runAsUser": "default: the image's user",
     "spec.app.imagePullSecrets": "ignored: docker's own configuration has the credentials",
+    "spec.collectors[].mode": "`attach` is refused: nothing runs beside the application",
     "spec.gpu.count": "as `docker run --gpus`; the engine needs a GPU runtime",
     "spec.gpu.resource": "ignored: NVIDIA GPUs",
     "spec.gpu.product": "not checked",
@@ -295,6 +296,7 @@ def _objections(plan: Plan, here: Engine) -> Iterator[tuple[str, str]]:
     configured = ", ".join(one.name for one in app.volumes if one.config_map)
     claims = [one.persistent_volume_claim for one in app.volumes if one.persistent_volume_claim]
     missing = ", ".join(one.claim_name for one in claims if not _has_volume(here, one.claim_name))
+    attached = plan.attached_field
     lacking = _lacks_gpus(here, plan.gpu.count if plan.gpu else 0)
     host = plan.placement.host
     checks: list[tuple[bool, str, str]] = [
@@ -303,6 +305,7 @@ def _objections(plan: Plan, here: Engine) -> Iterator[tuple[str, str]]:
         (bool(configured), "spec.app.volumes",
          f"{configured}: {FIELDS['spec.app.volumes[].configMap']}"),
         (bool(missing), "spec.app.volumes", f"{missing}: the engine has no such volume"),
+        (bool(attached), attached, '"attach" must be wrap: nothing runs beside the application'),
         (bool(lacking), "spec.gpu.count", lacking),
         (server is not None and not server.image, "spec.playback.image", "required"),
         (host not in {"", name}, "spec.placement.host", f"{host} is not this engine, {name}"),

@@ -56,6 +56,7 @@ FIELDS: Mapping[str, str] = {
     "spec.app.volumes": "refused: nothing can be mounted",
     "spec.app.securityContext.runAsUser": "needs root, unless it is the user's own id",
     "spec.app.imagePullSecrets": "ignored: there is no image",
+    "spec.collectors[].mode": "`attach` is refused: nothing runs beside the application",
     "spec.gpu": "the machine must have as many GPUs; they are not set apart",
     "spec.gpu.product": "not checked",
     "spec.playback.image": "ignored: the command runs as it is installed here",
@@ -218,6 +219,7 @@ def _objections(plan: Plan) -> Iterator[tuple[str, str]]:
     app, playback, gpus = plan.app, plan.playback, toolchains.gpus_here()
     user, host = app.security_context.run_as_user, plan.placement.host
     asked = plan.gpu.count if plan.gpu else 0
+    attached = plan.attached_field
     foreign = user not in {None, os.geteuid()} and os.geteuid() != 0
     env = [*app.env, *(playback.env if playback else ())]
     sourced = ", ".join(one.name for one in env if one.value_from is not None)
@@ -227,6 +229,7 @@ def _objections(plan: Plan) -> Iterator[tuple[str, str]]:
         (bool(sourced), "spec.app.env", f"{sourced}: {FIELDS['spec.app.env[].valueFrom']}"),
         (bool(app.volumes), "spec.app.volumes", FIELDS["spec.app.volumes"]),
         (foreign, "spec.app.securityContext.runAsUser", f"{user} needs root"),
+        (bool(attached), attached, '"attach" must be wrap: nothing runs beside the application'),
         (asked > len(gpus), "spec.gpu.count", f"{asked} asked for, {len(gpus)} are here"),
         (no_server, "spec.playback.command", FIELDS["spec.playback.command"]),
         (host not in {"", platform.node()}, "spec.placement.host", f"{host} is not this machine"),

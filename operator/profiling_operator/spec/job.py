@@ -29,6 +29,9 @@ OptionalName = Annotated[  # a DnsName, or empty: the same as absent
 ]
 
 
+Mode = Literal["wrap", "attach"]
+
+
 class OnTimeout(StrEnum):
     """What reaching `timeoutSeconds` means."""
 
@@ -52,6 +55,9 @@ class CollectorSpec(Frozen):
 
     name: DnsLabel
     """Which collector: see `profjob collectors`."""
+    mode: Mode = "wrap"
+    """`wrap`: its tool starts the application. `attach`: its tool measures the application from a
+    container of its own; only on Kubernetes, and not with every collector."""
     options: dict[str, Any] = Field(
         default_factory=dict, json_schema_extra={"x-kubernetes-preserve-unknown-fields": True}
     )
@@ -129,11 +135,13 @@ class Gate(Frozen):
     )
 
     measure: Annotated[str, StringConstraints(min_length=1, max_length=512)]
-    """The measure, as in `timer:hot/inclusive` or `app/duration`."""
+    """The measure, as in `timer:hot/inclusive` or `app/duration`, or a pattern, as in
+    `timer:io*/inclusive`: each measure that it matches is judged."""
     statistic: Statistic = Statistic.MEDIAN
-    """Over the repetitions."""
+    """Over the repetitions; `p95` of fewer than 20 is the largest."""
     max: Limit | None = None
-    """Upper limit: a number in the measure's unit, a duration or a quantity."""
+    """Upper limit: a number in the measure's unit, a duration for a time, or a quantity with a
+    suffix for what is no time."""
     min: Limit | None = None
     """Lower limit."""
     baseline: DnsLabel | None = None
