@@ -394,3 +394,32 @@ def test_a_busybox_that_needs_libraries_is_none(programs: Path) -> None:
     (programs / "said").write_text("libc.so.6 => /lib/libc.so.6 (0x00007f0c5d000000)\n")
 
     assert delivery.shell() == ()
+
+
+def test_places_in_a_pod_are_known_without_looking() -> None:
+    """Brought files below the root, whole toolchains at the path of the settings or a usual one."""
+    planned = plan_with(a=ANYWHERE, b=DYNAMIC, c=WHOLE, d=WHOLE, e=ANYWHERE, f=DYNAMIC, g=ANYWHERE)
+    settings = known(
+        a={"path": "/elsewhere"}, d={"path": "/tools/d"}, e={"image": "e:1"},
+        f={"image": "f:1", "path": "/f"}, g={"in_app": True, "path": "/usr"},
+    )  # fmt: skip
+
+    assert delivery.places(planned, settings) == {
+        "a": ToolPlace("/.profiling/a"),
+        "b": ToolPlace("/.profiling/b", delivery.own_loader("/.profiling/b")),
+        "c": ToolPlace("/opt/c"),
+        "d": ToolPlace("/tools/d"),
+        "e": ToolPlace("/opt/e"),
+        "f": ToolPlace("/f"),
+        "g": ToolPlace("/usr"),
+    }
+
+
+@pytest.mark.parametrize("name", ["pyspy", pytest.param("perf", marks=pytest.mark.needs("perf"))])
+def test_expected_places_are_those_of_what_is_brought(name: str) -> None:
+    """The operator makes the launcher's words, the sidecar brings the files: they must agree."""
+    planned = build_plan(job(collectors=[{"name": name}]))
+
+    brought = delivery.of_plan(planned, Settings(), HERE)
+
+    assert delivery.places(planned, Settings()) == brought.places

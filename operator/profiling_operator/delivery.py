@@ -21,7 +21,7 @@ from profiling_operator.archives import Packed
 from profiling_operator.collectors import Toolchain
 from profiling_operator.errors import PreflightError, Reason, ToolchainError
 from profiling_operator.launching import ToolPlace
-from profiling_operator.plan import Plan
+from profiling_operator.plan import Plan, PlannedCollector
 from profiling_operator.settings import Settings, ToolchainSettings
 
 ROOT = "/.profiling"
@@ -82,7 +82,7 @@ def of_plan(plan: Plan, settings: Settings, machine: str) -> Delivery:
     for one in plan.collectors:
         given = settings.toolchains.get(one.name, ToolchainSettings())
         if given.in_app or given.image:
-            prefix = given.path or f"/opt/{one.name}"
+            prefix = whole_prefix(one.name, given)
             places[one.name] = ToolPlace(prefix)
             if not given.in_app:
                 images.append(ToolchainImage(one.name, given.image, prefix, one.toolchain))
@@ -101,6 +101,29 @@ def of_plan(plan: Plan, settings: Settings, machine: str) -> Delivery:
     needed = [*preloaded, *(one.source for one in companions if one.source)]
     glibc = max(map(needed_glibc, needed), default=(0, 0))
     return Delivery(tuple(files), places, tuple(folders), tuple(images), companions, glibc)
+
+
+def places(plan: Plan, settings: Settings) -> Mapping[str, ToolPlace]:
+    """Where each collector's tool will be in a pod, as far as the operator can tell. No I/O.
+
+    Each collector's sidecar brings its tool to just there, or refuses.
+    """
+    return {
+        one.name: _expected(one, settings.toolchains.get(one.name, ToolchainSettings()))
+        for one in plan.collectors
+    }
+
+
+def _expected(one: PlannedCollector, given: ToolchainSettings) -> ToolPlace:
+    if given.in_app or given.image or not one.toolchain.files:
+        return ToolPlace(whole_prefix(one.name, given))
+    prefix = f"{ROOT}/{one.name}"
+    return ToolPlace(prefix, own_loader(prefix) if one.toolchain.is_dynamic else ())
+
+
+def whole_prefix(name: str, given: ToolchainSettings) -> str:
+    """The folder in the application's container of a toolchain that is there as a whole."""
+    return given.path or f"/opt/{name}"
 
 
 def _companions(preloaded: list[Path], folders: list[Path]) -> Iterator[Packed]:
