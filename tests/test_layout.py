@@ -62,19 +62,6 @@ def test_there_is_one_version() -> None:
     assert chart["appVersion"] == profiling_operator.__version__
 
 
-def test_the_values_of_the_chart_are_those_of_its_schema() -> None:
-    """Each is described, and has the default that the schema names."""
-    folder = ROOT / "charts/profiling-operator"
-    values = yaml.safe_load((folder / "values.yaml").read_text())
-    schema = yaml.safe_load((folder / "values.schema.json").read_text())
-    readme = (folder / "README.md").read_text()
-
-    declared = schema["properties"]["crds"]["properties"]
-
-    assert values == {"crds": {name: one["default"] for name, one in declared.items()}}
-    assert all(f"`crds.{name}`" in readme for name in declared)
-
-
 def test_generated_files_are_fresh() -> None:
     """Otherwise: python tools/generate.py."""
     done = subprocess.run(

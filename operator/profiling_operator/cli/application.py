@@ -1,20 +1,67 @@
-"""The command line as a whole. Each command is in a module of its own."""
+"""The command line as a whole. Each command is in a module of its own, imported when it is used:
+what starts in every pod should not load what only the operator needs."""
 
 from __future__ import annotations
 
-from typing import Annotated
+import importlib
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from profiling_operator import __version__
-from profiling_operator.cli import collectors, convert, crd, doctor, render, run
 
+COMMANDS = {
+    "run": "run",
+    "list": "listing",
+    "wait": "wait",
+    "describe": "describe",
+    "logs": "logs",
+    "fetch": "fetch",
+    "cancel": "cancel",
+    "convert": "convert",
+    "render": "render",
+    "collectors": "collectors",
+    "doctor": "doctor",
+    "crd": "crd",
+    "operator": "operator",
+    "results-server": "results_server",
+    "upload": "upload",
+    "collect": "collect",
+}
+"""Command to module; the module's function is named like it, or like the command."""
+
+
+class Commands(TyperGroup):
+    """Loads a command when it is asked for."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """In the order in which they are told."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command, or None where there is no such one."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"profiling_operator.cli.{COMMANDS[cmd_name]}")
+        one = typer.Typer(**SHAPE)
+        one.command(cmd_name)(getattr(module, COMMANDS[cmd_name]))
+        command = typer.main.get_command(one)
+        command.hidden = cmd_name in {"upload", "collect"}  # run by pods, not by people
+        return command
+
+
+SHAPE: dict[str, Any] = {
+    "pretty_exceptions_enable": False,
+    "add_completion": False,
+    "context_settings": {"help_option_names": ["-h", "--help"]},
+}
 app = typer.Typer(
     name="profjob",
+    cls=Commands,
     help="Profile an application on Kubernetes, a Docker host or this machine.",
     no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    **{**SHAPE, "add_completion": True},
 )
 
 
@@ -31,11 +78,3 @@ def _main(
     ] = False,
 ) -> None:
     """Profile an application on Kubernetes, a Docker host or this machine."""
-
-
-app.command("run")(run.run)
-app.command("convert")(convert.convert)
-app.command("render")(render.render)
-app.command("collectors")(collectors.collectors)
-app.command("doctor")(doctor.doctor)
-app.command("crd")(crd.crd)

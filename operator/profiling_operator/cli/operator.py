@@ -1,0 +1,96 @@
+"""`profjob operator`: keeps the ProfilingJobs of a cluster going."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+from typing import Annotated
+
+import typer
+
+from profiling_operator import api, handlers, settings, telemetry
+from profiling_operator.acting import Acting
+from profiling_operator.cli import console
+from profiling_operator.control import Control
+from profiling_operator.errors import Problem, SpecError
+from profiling_operator.reports import Reports
+from profiling_operator.settings import Settings
+from profiling_operator.tally import Tally
+
+
+def operator(
+    namespace: Annotated[
+        list[str] | None,
+        typer.Option("--namespace", "-n", help="Look at this namespace; may be repeated."),
+    ] = None,
+    all_namespaces: Annotated[
+        bool, typer.Option("--all-namespaces", "-A", help="Look at all of them: the default.")
+    ] = False,
+    metrics_port: Annotated[int, typer.Option(help="Port of /metrics; 0: none.")] = 8080,
+    health_port: Annotated[int, typer.Option(help="Port of /healthz; 0: none.")] = 8081,
+    kubeconfig: Annotated[str, typer.Option(help="Default: $KUBECONFIG, or this pod's.")] = "",
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log more.")] = False,
+) -> None:
+    """Run the operator, until TERM or Ctrl-C."""
+    _log(verbose)
+    with console.reporting():
+        if all_namespaces and namespace:
+            raise SpecError([Problem("--namespace", "excludes --all-namespaces")])
+        known = settings.load()
+        _require_settings(known)
+        if kubeconfig:
+            os.environ["KUBECONFIG"] = kubeconfig  # kopf's login has no other way
+        asyncio.run(_run(known, namespace or [], metrics_port, health_port))
+
+
+def _require_settings(known: Settings) -> None:
+    """What has no default. Raises SpecError."""
+    problems = []
+    if not known.kubernetes.image:
+        problems.append(Problem("settings.kubernetes.image", "is required: the image of profjob"))
+    if "default" not in known.stores:
+        problems.append(Problem("settings.stores.default", "is required: where results go"))
+    if problems:
+        raise SpecError(problems)
+
+
+def _log(verbose: bool) -> None:
+    logging.basicConfig(
+        level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    logging.getLogger("profjob").setLevel(logging.DEBUG if verbose else logging.INFO)
+
+
+async def _run(known: Settings, namespaces: list[str], metrics_port: int, health_port: int) -> None:
+    _leave_on_signals()
+    counted: list[telemetry.Telemetry] = []
+
+    def told(verb: str, resource: str, code: int, seconds: float) -> None:
+        for one in counted:
+            one.api_request(verb, resource, code, seconds)
+
+    async with api.connect(told=told) as cluster:
+        acting = Acting(cluster, known, Reports(cluster, known))
+        control = Control(cluster, known, acting, namespaces)
+        counts = telemetry.Telemetry(known.metrics, control.inventory.counts, control.agenda.waits)
+        counted.append(counts)
+        control.watched = Tally(counts)
+        if metrics_port:
+            counts.serve(metrics_port)
+        health = f"http://0.0.0.0:{health_port}/healthz" if health_port else ""
+        try:
+            await handlers.watch(control, namespaces, health)
+        except asyncio.CancelledError:
+            logging.getLogger("profjob.operator").info("ends")
+        finally:
+            counts.stop()
+
+
+def _leave_on_signals() -> None:
+    """TERM and INT end everything in order: what is being written is written or it is not."""
+    task = asyncio.current_task()
+    assert task is not None  # noqa: S101 - this runs in one
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
