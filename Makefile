@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 DEMO := build/demo
 PYTEST_ARGS ?=
 
-.PHONY: help demo test images lint format generate launcher wheel lock bench setup setup-dev clean
+.PHONY: help demo test images cluster cluster-down demo-cluster lint format generate launcher wheel lock bench setup setup-dev clean
 
 help:  ## Show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "%-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,18 @@ test: setup-dev  ## Run the tests that this machine can run; name the others
 images:  ## Make the images of tests and examples, from Debian's packages
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed"; exit 1; }
 	@$(PYTHON) tools/make_images.py
+
+cluster:  ## Start a Kubernetes on this machine (as root), or use KUBECONFIG; load the images
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed"; exit 1; }
+	@$(PYTHON) tools/cluster.py up
+	@$(PYTHON) tools/cluster.py load >&2
+
+cluster-down:  ## Remove the Kubernetes that `make cluster` started
+	@$(PYTHON) tools/cluster.py down
+
+demo-cluster: setup  ## Install the chart on that Kubernetes, run examples by `kubectl apply`
+	@KUBECONFIG=$$($(PYTHON) tools/cluster.py up) && export KUBECONFIG && \
+	  $(PYTHON) tools/cluster.py load && $(BIN)/python tools/demo_cluster.py $(DEMO_ARGS)
 
 lint: setup-dev  ## Check style, types, layers and generated files
 	$(BIN)/ruff check .
@@ -59,6 +71,8 @@ bench: setup-dev  ## Run the benchmarks with small sizes; bench/README.md has th
 	@if docker image inspect profiling-operator/python:local >/dev/null 2>&1; then \
 	  $(BIN)/python bench/docker_overhead.py --repetitions 1 --rounds 40 --megabytes 10; \
 	else echo "left out: docker_overhead.py, which needs a Docker engine and 'make images'"; fi
+	@if [ -n "$$KUBECONFIG" ]; then $(BIN)/python bench/operator_scale.py --counts 1,10 --idle 1; \
+	else echo "left out: operator_scale.py, which needs a cluster at KUBECONFIG: make cluster"; fi
 
 lock: setup-dev  ## Resolve the dependencies anew
 	$(BIN)/python -m pip install --quiet uv

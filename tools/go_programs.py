@@ -28,12 +28,13 @@ KUBERNETES_PROGRAMS = (
     "kube-scheduler",
     "kubelet",
     "kube-proxy",
+    "kubectl",
 )
 PROGRAMS = {
     "coredns": ("github.com/coredns/coredns", "v1.15.0"),
     "helm": ("helm.sh/helm/v4/cmd/helm", "v4.3.1"),
     "kubeconform": ("github.com/yannh/kubeconform/cmd/kubeconform", "v0.8.0"),
-    "versitygw": ("github.com/versity/versitygw/cmd/versitygw", "v1.7.0"),
+    "versitygw": ("github.com/versity/versitygw/cmd/versitygw", "v1.8.0"),
 }
 
 

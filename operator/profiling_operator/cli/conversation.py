@@ -35,7 +35,7 @@ class Conversation:
         return [_told({**kind, **item}) for item in found.items]  # lists leave the kind out
 
     async def cancel(self, name: str, uid: str) -> Body:
-        """Ask for the end of the job of that UID. Raises ConflictError for one of another UID."""
+        """Ask for the end of the job of that UID. Raises ApiError for one of another UID."""
         body: Body = {"metadata": {"uid": uid}, "spec": {"cancel": True}}
         patched = await self.door.patch(
             api.PROFILING_JOBS, self.namespace, name, body, manager=MANAGER
