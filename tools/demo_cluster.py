@@ -62,6 +62,7 @@ def install(values: list[str], tau_image: str) -> None:
     """Install or upgrade the release, and wait until it is ready."""
     words = [*helm(), "upgrade", "--install", RELEASE, str(ROOT / "charts/profiling-operator")]
     words += ["--namespace", SYSTEM, "--create-namespace", "--wait", "--timeout", "3m"]
+    words += ["--take-ownership", "--force-conflicts"]  # of a definition that was there before
     is_own = os.environ.get("KUBECONFIG") == str(cluster.kubeconfig())
     for one in values or ([str(OWN_VALUES)] if is_own else []):
         words += ["--values", one]

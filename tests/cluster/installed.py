@@ -25,6 +25,7 @@ OPERATOR = f"{RELEASE}-profiling-operator"
 ROOT = Path(__file__).parent.parent.parent
 VALUES = ROOT / "tools/cluster/values.yaml"
 RESULTS = "http://10.96.0.80:8080/v1/results"
+ADOPT = ("--take-ownership", "--force-conflicts")
 WAIT_SECONDS = 150
 PAUSE_SECONDS = 0.3
 
@@ -173,7 +174,8 @@ def install(*settings: str) -> None:
     sets = [word for one in chosen for word in ("--set", one)]
     chart = str(ROOT / "charts/profiling-operator")
     words = ("upgrade", "--install", RELEASE, chart, "--namespace", SYSTEM, "--create-namespace")
-    helm(*words, "--values", str(VALUES), "--wait", "--timeout", "3m", *sets)
+    # The definition outlives a release, and may be that of another one.
+    helm(*words, *ADOPT, "--values", str(VALUES), "--wait", "--timeout", "3m", *sets)
 
 
 @contextmanager
