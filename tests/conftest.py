@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections import defaultdict
 from pathlib import Path
@@ -16,7 +17,12 @@ LEFT_OUT: dict[str, list[str]] = defaultdict(list)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """A required capability that is missing ends the run before it starts."""
+    """A required capability that is missing ends the run before it starts.
+
+    What a shell starts in the background ignores interruptions, and so would all that tests start.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     lacking = {name: capabilities.missing(name) for name in capabilities.required()}
     told = [f"{name}: {how}" for name, how in sorted(lacking.items()) if how]
     if told:

@@ -29,16 +29,21 @@ def test_a_reason_is_a_word_that_conditions_take(reason: Reason) -> None:
     assert reason.name.replace("_", "").lower() == reason.value.lower()
 
 
+def made(kind: type[ProfilingError]) -> ProfilingError:
+    """An error of a kind."""
+    if kind is errors.PreflightError:
+        return kind(Reason.COUNTERS_NOT_PERMITTED, "no")
+    if issubclass(kind, SpecError):
+        return kind([Problem("a", "b")])
+    if issubclass(kind, errors.ApiError) and kind is not errors.UnreachableError:
+        return kind(500, "InternalError", "no")
+    return kind("no")
+
+
 @pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
 def test_every_error_carries_a_reason(kind: type[ProfilingError]) -> None:
     """What ends a job can be put on its status."""
-    error = (
-        kind(Reason.COUNTERS_NOT_PERMITTED, "no")
-        if kind is errors.PreflightError
-        else kind([Problem("a", "b")])
-        if issubclass(kind, SpecError)
-        else kind("no")
-    )
+    error = made(kind)
 
     assert isinstance(error.reason, Reason)
     assert isinstance(error.retry, bool)

@@ -126,14 +126,7 @@ def test_an_interruption_is_no_failed_gate(
     """Ctrl-C is 130, as shells have it; click's own 1 would say that a gate failed."""
     cluster.put(stored_job(status=going("Running")))
     words = [sys.executable, "-m", "profiling_operator", "wait", "nbody"]
-
-    def heed() -> None:
-        """What a shell starts in the background ignores interruptions, and so do its children."""
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-    with subprocess.Popen(
-        words, env=env, cwd=tmp_path, stderr=subprocess.PIPE, preexec_fn=heed
-    ) as waiting:
+    with subprocess.Popen(words, env=env, cwd=tmp_path, stderr=subprocess.PIPE) as waiting:
         assert waiting.stderr is not None
         waiting.stderr.readline()
         waiting.send_signal(signal.SIGINT)
