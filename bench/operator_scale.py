@@ -202,7 +202,7 @@ def told(begun: float, created: dict[str, float], seen: dict[str, float]) -> dic
     }
 
 
-async def measure_plain(cluster: Api, count: int, known: settings.Settings) -> dict[str, Any]:
+async def measure_plain(cluster: Api, count: int, known: settings.Settings) -> None:
     """Jobs without an operator."""
     async with namespace_of(cluster) as namespace:
         watch = Watch(cluster, namespace)
@@ -211,10 +211,10 @@ async def measure_plain(cluster: Api, count: int, known: settings.Settings) -> d
         created = await create(cluster, api.JOBS, namespace, bodies)
         await watch.until(count, 60 + count)
         watch.close()
-        return {"what": "batch/v1 Job", "count": count, **told(begun, created, watch.times)}
+        tell({"what": "batch/v1 Job", "count": count, **told(begun, created, watch.times)})
 
 
-async def measure_ours(cluster: Api, count: int, idle: float, folder: Path) -> dict[str, Any]:
+async def measure_ours(cluster: Api, count: int, idle: float, folder: Path) -> None:
     """ProfilingJobs with an operator."""
     async with namespace_of(cluster) as namespace, operator_of(namespace, folder) as process:
         watch = Watch(cluster, namespace)
@@ -230,17 +230,19 @@ async def measure_ours(cluster: Api, count: int, idle: float, folder: Path) -> d
         made = writes()
         await asyncio.sleep(idle)  # a measurement of doing nothing
         cpu_idle, _ = spent(process)
-        return {
-            "what": "ProfilingJob",
-            "count": count,
-            **told(begun, created, watch.times),
-            "writes_per_job": round((made - before) / count, 2),
-            "cpu_s": round(cpu_then - cpu, 2),
-            "memory_mib": round(memory_then),
-            "memory_before_mib": round(memory),
-            "idle_writes": writes() - made,
-            "idle_cpu_percent": round(100 * (cpu_idle - cpu_then) / idle, 2) if idle else None,
-        }
+        tell(
+            {
+                "what": "ProfilingJob",
+                "count": count,
+                **told(begun, created, watch.times),
+                "writes_per_job": round((made - before) / count, 2),
+                "cpu_s": round(cpu_then - cpu, 2),
+                "memory_mib": round(memory_then),
+                "memory_before_mib": round(memory),
+                "idle_writes": writes() - made,
+                "idle_cpu_percent": round(100 * (cpu_idle - cpu_then) / idle, 2) if idle else None,
+            }
+        )
 
 
 async def until_quiet() -> None:
@@ -272,8 +274,8 @@ async def main() -> None:
         os.environ["PROFJOB_SETTINGS"] = str(file)
         async with api.connect() as cluster:
             for count in map(int, given.counts.split(",")):
-                tell(await measure_plain(cluster, count, settings.load()))
-                tell(await measure_ours(cluster, count, given.idle, Path(scratch)))
+                await measure_plain(cluster, count, settings.load())
+                await measure_ours(cluster, count, given.idle, Path(scratch))
 
 
 if __name__ == "__main__":
