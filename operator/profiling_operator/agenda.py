@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import time
 from collections import deque
+from collections.abc import Iterator
+
+from profiling_operator.backoff import pauses
 
 FIRST_BACKOFF, LONGEST_BACKOFF = 0.5, 60.0
 
@@ -20,7 +22,7 @@ class Agenda:
         self._busy: set[str] = set()
         self._again: set[str] = set()
         self._timers: dict[str, asyncio.TimerHandle] = {}
-        self._failures: dict[str, int] = {}
+        self._failures: dict[str, Iterator[float]] = {}
         self._filled = asyncio.Event()
 
     def mark(self, uid: str) -> None:
@@ -42,10 +44,8 @@ class Agenda:
 
     def retry(self, uid: str) -> float:
         """Look at it again after a failure: endless, ever less often, not all at once. Seconds."""
-        count = self._failures.get(uid, 0)
-        self._failures[uid] = min(count + 1, 16)
-        longest = min(LONGEST_BACKOFF, FIRST_BACKOFF * float(1 << count))
-        pause = longest * (0.5 + random.random() / 2)  # noqa: S311 - only to spread the load
+        waits = self._failures.setdefault(uid, pauses(FIRST_BACKOFF, LONGEST_BACKOFF))
+        pause = next(waits)
         self.later(uid, pause)
         return pause
 

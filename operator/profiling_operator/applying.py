@@ -6,11 +6,11 @@ An admission policy keeps it to that: only the job whose attempt has the token's
 from __future__ import annotations
 
 import asyncio
-import random
 import time
 from typing import Any
 
 from profiling_operator import api, names
+from profiling_operator.backoff import pauses
 from profiling_operator.errors import ApiError
 from profiling_operator.plan import Plan
 from profiling_operator.status import Results, Status, fit
@@ -32,7 +32,7 @@ def apply_results(plan: Plan, results: Results, seconds: float) -> str:
 
 
 async def _apply(plan: Plan, results: Results, deadline: float) -> str:
-    longest = FIRST_PAUSE
+    waits = pauses(FIRST_PAUSE, LONGEST_PAUSE)
     async with api.connect() as server:
         while True:
             try:
@@ -41,13 +41,12 @@ async def _apply(plan: Plan, results: Results, deadline: float) -> str:
                     subresource="status", how="apply", manager=MANAGER,
                 )  # fmt: skip
             except ApiError as error:
-                pause = error.retry_after or random.uniform(longest / 2, longest)  # noqa: S311
+                pause = error.retry_after or next(waits)
                 if not _may_pass(error) or time.monotonic() + pause > deadline:
                     raise
             else:
                 return ""
             await asyncio.sleep(pause)
-            longest = min(2 * longest, LONGEST_PAUSE)
 
 
 def _may_pass(error: ApiError) -> bool:

@@ -7,17 +7,17 @@ lost or wrong at the worst of times, so nothing is left to it. Nothing is writte
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
 import kopf
 
 from profiling_operator import inventory, names
+from profiling_operator.backoff import pauses
 from profiling_operator.control import Control
 from profiling_operator.pods import JOB_UID
 
-LONGEST_BACKOFF = 60.0
+FIRST_BACKOFF, LONGEST_BACKOFF = 0.5, 60.0
 WATCH_SECONDS = 600  # the API server takes whole seconds only
 CONNECT_SECONDS, REQUEST_SECONDS = 10.0, 60.0
 
@@ -36,10 +36,7 @@ class Backoffs:
 
     def __iter__(self) -> Iterator[float]:
         """Anew for each request."""
-        pause = 0.5
-        while True:
-            yield pause * (0.5 + random.random() / 2)  # noqa: S311 - only to spread the load
-            pause = min(LONGEST_BACKOFF, pause * 2)
+        return pauses(FIRST_BACKOFF, LONGEST_BACKOFF)
 
 
 def settings() -> kopf.OperatorSettings:

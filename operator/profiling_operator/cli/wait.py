@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import random
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -14,6 +13,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from profiling_operator.backoff import pauses
 from profiling_operator.cli import cluster, console, describe, exits
 from profiling_operator.cli.cluster import Body, Form, Where
 from profiling_operator.cli.conversation import Conversation
@@ -148,7 +148,7 @@ class Hiccups:
     """How long to go on asking a server that does not answer."""
 
     tell: Callable[[str], None]
-    pause: float = FIRST_PAUSE
+    waits: Iterator[float] = field(default_factory=lambda: pauses(FIRST_PAUSE, LONGEST_PAUSE))
     since: float | None = None
     """When the failures began that go on, and when the last one was: of the event loop's clock."""
     last: float = 0.0
@@ -156,7 +156,7 @@ class Hiccups:
 
     def over(self) -> None:
         """It has answered."""
-        self.pause, self.since = FIRST_PAUSE, None
+        self.waits, self.since = pauses(FIRST_PAUSE, LONGEST_PAUSE), None
         self.told.clear()
 
     async def bear(self, error: ApiError) -> None:
@@ -175,8 +175,7 @@ class Hiccups:
 
     async def rest(self, least: float = 0.0) -> None:
         """Wait, longer each time; not at the same moment as others."""
-        await asyncio.sleep(max(least, self.pause * random.uniform(0.5, 1.0)))  # noqa: S311
-        self.pause = min(LONGEST_PAUSE, self.pause * 2)
+        await asyncio.sleep(max(least, next(self.waits)))
 
 
 async def follow(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from profiling_operator import backoff
 from profiling_operator.errors import StoreError
 from profiling_operator.stores.contract import Listed, Progress, ResultStore, StoreRefusedError
 from profiling_operator.stores.keys import check_path
@@ -77,16 +77,15 @@ def insist(action: Callable[[], T], deadline: float, tell: Tell, pause: Pause = 
 
     Pauses grow and are jittered: many uploaders wait for the same server. Raises StoreError.
     """
-    longest = FIRST_PAUSE
+    waits = backoff.pauses(FIRST_PAUSE, LONGEST_PAUSE)
     while True:
         try:
             return action()
         except StoreRefusedError:
             raise
         except StoreError as error:
-            seconds = random.uniform(longest / 2, longest)  # noqa: S311 - no secret
+            seconds = next(waits)
             if time.monotonic() + seconds >= deadline:
                 raise
             tell(f"{error}; once more in {seconds:.1f} s")
             pause(seconds)
-            longest = min(2 * longest, LONGEST_PAUSE)
