@@ -11,7 +11,6 @@ import os
 import select
 import shutil
 import signal
-import stat
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,44 +28,22 @@ LOOK_SECONDS = 0.05  # nothing tells of a new process; a run's first moments are
 TRIES, FIRST_PAUSE = 8, 0.1  # a shell may start what a tool can measure some seconds later
 ENDING = (signal.SIGTERM, signal.SIGINT)
 NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-SIGN_FLAGS = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 def hold(root: Path, name: str) -> int:
     """Say that a collector is measuring, until the descriptor is closed. Raises OSError."""
-    path = root / workspace.CONTROL / f"{SIGN}{name}"
-    with suppress(FileExistsError):
-        os.mkfifo(path)
-    descriptor = os.open(path, os.O_RDWR | SIGN_FLAGS)
-    if stat.S_ISFIFO(os.fstat(descriptor).st_mode):
-        return descriptor
-    os.close(descriptor)
-    raise OSError(f"{path}: must be a FIFO")
+    return workspace.hold(root, f"{SIGN}{name}")
 
 
 def await_tools(root: Path, plan: Plan, seconds: float) -> list[str]:
     """Wait until the plan's attached collectors have written all; those that have not in time."""
     deadline = time.monotonic() + seconds
     attached = [one.name for one in plan.collectors if one.mode == "attach"]
-    return [name for name in attached if not _await_one(root, name, deadline)]
+    return [name for name in attached if not _await_one(root, name, deadline - time.monotonic())]
 
 
-def _await_one(root: Path, name: str, deadline: float) -> bool:
-    """Whether nobody holds a collector's sign (any more)."""
-    with ExitStack() as kept:
-        try:
-            path = root / workspace.CONTROL / f"{SIGN}{name}"
-            descriptor = os.open(path, os.O_RDONLY | SIGN_FLAGS)
-        except OSError:
-            return True
-        kept.callback(os.close, descriptor)
-        if not stat.S_ISFIFO(os.fstat(descriptor).st_mode):
-            return True
-        with suppress(BlockingIOError):  # a poll begun after the holder's end would stay silent
-            if not os.read(descriptor, 1):
-                return True
-        left = min(max(deadline - time.monotonic(), 0.0), workspace.LONGEST_POLL)
-        return bool(_wait({descriptor: select.POLLHUP}, left))
+def _await_one(root: Path, name: str, seconds: float) -> bool:
+    return workspace.wait_for_release(root, f"{SIGN}{name}", seconds)
 
 
 @dataclass(frozen=True)

@@ -97,16 +97,8 @@ def wait_to_be_ended() -> None:
 
 def refuse(root: Path, reason: Reason, message: str) -> None:
     """Tell the launcher to start nothing. The first refusal stays. Raises OSError."""
-    folder = root / workspace.CONTROL
-    _share(folder)
-    temporary = folder / f".refuse.{os.getpid()}"
-    said = " ".join(message.split())  # a line each for reason and message
-    try:
-        temporary.write_text(f"{reason.value}\n{said}\n", encoding="utf-8", errors="replace")
-        with suppress(FileExistsError):
-            os.link(temporary, folder / "refuse")
-    finally:
-        temporary.unlink(missing_ok=True)
+    _share(root / workspace.CONTROL)
+    workspace.refuse_start(root, reason, message)
 
 
 def _share(folder: Path) -> None:

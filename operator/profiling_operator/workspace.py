@@ -23,12 +23,14 @@ import msgspec
 from profiling_operator.errors import Reason
 
 CONTROL = ".run"
+ALIVE = "alive"
 LOG = "app.log"
 REFUSED = "refused.json"
 """In a copy of a workspace: what whoever copied it left out, and why."""
 RECORD_LIMIT = 64 << 10
 READ_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 FOLDER_FLAGS = READ_FLAGS | os.O_DIRECTORY
+HOLD_FLAGS = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 NEW_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 LONGEST_POLL = 3600.0  # seconds; poll takes no more milliseconds than an int holds
 
@@ -170,7 +172,7 @@ def stop_is_requested(root: Path) -> bool:
 
 def liveness(root: Path) -> Liveness:
     """Whether the launcher lives, without waiting."""
-    with _opened_alive(root) as descriptor:
+    with _opened_fifo(root, ALIVE) as descriptor:
         return Liveness.ABSENT if descriptor is None else _liveness(root, descriptor)
 
 
@@ -180,17 +182,35 @@ def wait_for_end(root: Path, seconds: float) -> Liveness:
     The kernel closes the FIFO when the launcher dies, and wakes us; nothing is polled for. A poll
     begun after the writer's end would stay silent, hence the read before it.
     """
-    with _opened_alive(root) as descriptor:
+    with _opened_fifo(root, ALIVE) as descriptor:
         if descriptor is None:
             return Liveness.ABSENT
         state = _liveness(root, descriptor)
-        deadline = time.monotonic() + seconds
-        while state is Liveness.ALIVE and (left := deadline - time.monotonic()) > 0:
-            poll = select.poll()
-            poll.register(descriptor, select.POLLHUP)
-            if poll.poll(min(left, LONGEST_POLL) * 1000):
-                state = Liveness.GONE
-        return state
+        hung_up = state is Liveness.ALIVE and _hangs_up(descriptor, seconds)
+        return Liveness.GONE if hung_up else state
+
+
+def hold(root: Path, name: str) -> int:
+    """Be seen to work on something until the descriptor is closed, or this process is gone.
+
+    As the launcher is by `alive`. Raises OSError where there is no workspace, or no FIFO can be.
+    """
+    with _control(root) as folder:
+        with contextlib.suppress(FileExistsError):
+            os.mkfifo(name, dir_fd=folder)
+        descriptor = os.open(name, HOLD_FLAGS, dir_fd=folder)
+    if stat.S_ISFIFO(os.fstat(descriptor).st_mode):
+        return descriptor
+    os.close(descriptor)
+    raise OSError(f"{root / CONTROL / name}: must be a FIFO")
+
+
+def wait_for_release(root: Path, name: str, seconds: float) -> bool:
+    """Whether nobody holds it, or nobody does any more within so many seconds."""
+    with _opened_fifo(root, name) as descriptor:
+        if descriptor is None or not _is_held(descriptor):
+            return True
+        return _hangs_up(descriptor, seconds)
 
 
 def request_stop(root: Path, reason: Reason, message: str = "") -> None:
@@ -198,15 +218,28 @@ def request_stop(root: Path, reason: Reason, message: str = "") -> None:
 
     Raises OSError where there is no workspace (yet).
     """
-    said = " ".join(message.split())  # a line each for reason and message
-    temporary = f".stop.{os.getpid()}.{time.monotonic_ns()}"
+    _leave_note(root, "stop", reason, message)
+
+
+def refuse_start(root: Path, reason: Reason, message: str) -> None:
+    """Tell the launcher to start nothing; telling it again changes nothing.
+
+    Raises OSError where there is no `.run` (yet).
+    """
+    _leave_note(root, "refuse", reason, message)
+
+
+def _leave_note(root: Path, name: str, reason: Reason, message: str) -> None:
+    """A file with a line each for reason and message, whole or not at all; the first one stays."""
+    said = " ".join(message.split())
+    temporary = f".{name}.{os.getpid()}.{time.monotonic_ns()}"
     with _control(root) as folder:
         descriptor = os.open(temporary, NEW_FLAGS, 0o644, dir_fd=folder)
         try:
             with open(descriptor, "w", encoding="utf-8", errors="replace") as file:
                 file.write(f"{reason.value}\n{said}\n")
-            with contextlib.suppress(FileExistsError):  # the first reason stays
-                os.link(temporary, "stop", src_dir_fd=folder, dst_dir_fd=folder)
+            with contextlib.suppress(FileExistsError):
+                os.link(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
         finally:
             os.unlink(temporary, dir_fd=folder)
 
@@ -227,10 +260,10 @@ def _control(root: Path) -> Iterator[int]:
 
 
 @contextlib.contextmanager
-def _opened_alive(root: Path) -> Iterator[int | None]:
+def _opened_fifo(root: Path, name: str) -> Iterator[int | None]:
     try:
         with _control(root) as folder:
-            descriptor = os.open("alive", READ_FLAGS, dir_fd=folder)
+            descriptor = os.open(name, READ_FLAGS, dir_fd=folder)
     except OSError:
         yield None
         return
@@ -241,15 +274,30 @@ def _opened_alive(root: Path) -> Iterator[int | None]:
 
 
 def _liveness(root: Path, descriptor: int) -> Liveness:
-    try:
-        is_held = os.read(descriptor, 1) != b""
-    except BlockingIOError:
-        is_held = True
-    if is_held:
+    if _is_held(descriptor):
         return Liveness.ALIVE
     # The launcher makes the FIFO, opens it, then writes started.json: without that it may have
     # made the FIFO just now.
     return Liveness.ABSENT if read_started(root) is None else Liveness.GONE
+
+
+def _is_held(descriptor: int) -> bool:
+    """Whether somebody has the FIFO open for writing; asked before each wait for his end."""
+    try:
+        return os.read(descriptor, 1) != b""
+    except BlockingIOError:
+        return True
+
+
+def _hangs_up(descriptor: int, seconds: float) -> bool:
+    """Whether the last one who had a FIFO open for writing is gone within so many seconds."""
+    deadline = time.monotonic() + seconds
+    poll = select.poll()
+    poll.register(descriptor, select.POLLHUP)
+    while (left := deadline - time.monotonic()) > 0:
+        if poll.poll(min(left, LONGEST_POLL) * 1000):
+            return True
+    return False
 
 
 def _read(root: Path, name: str, kind: type[Record]) -> Record | None:
