@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -239,7 +239,7 @@ class Api:
         labels: str = "",
         resource_version: str = "",
         seconds: int = WATCH_SECONDS,
-    ) -> AsyncIterator[tuple[str, Body]]:
+    ) -> AsyncGenerator[tuple[str, Body], None]:
         """Events (ADDED, MODIFIED, DELETED, BOOKMARK) and their objects, until the server ends it.
 
         Without a version it begins with what there is. Raises ExpiredError when the version is too
@@ -273,7 +273,7 @@ class Api:
         previous: bool = False,
         timestamps: bool = False,
         since_time: str = "",
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes, None]:
         """What a container has printed, in pieces. Raises ApiError 400 before it has started."""
         query = {
             "container": container,

@@ -38,6 +38,7 @@ from profiling_operator.status import (
     Status,
     fit,
     next_status,
+    time_text,
 )
 from profiling_operator.status.retrying import retry_is_due
 
@@ -289,7 +290,7 @@ class _Attempt:
 
 def now() -> str:
     """UTC, RFC 3339 without a fraction, as metav1.Time."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return time_text(datetime.now(UTC))
 
 
 def resource(job: ProfilingJob, status: Status) -> dict[str, object]:

@@ -315,7 +315,7 @@ class Control:
 
 def _plan_of(world: World) -> plan.Plan:
     """The plan of the attempt that a decision is about."""
-    job = spec.read_body({key: one for key, one in world.body.items() if key != "status"})
+    job = spec.read_object(world.body)
     number = reconcile.open_number(reconcile.status_of(world.body))
     return plan.build_plan(job, number)
 

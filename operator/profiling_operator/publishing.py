@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from profiling_operator import names
-from profiling_operator.status import ConditionType, Phase, Status, fit
+from profiling_operator.status import ConditionType, Phase, Status, fit, time_text
 
 Body = Mapping[str, Any]
 
@@ -87,7 +87,7 @@ def _event(body: Body, kind: str, reason: str, message: str, now: datetime) -> d
     digest = hashlib.sha256(f"{about['uid']}/{reason}/{message}".encode(errors="replace"))
     suffix = f".{digest.hexdigest()[:16]}"
     head = about["name"][: NAME_LIMIT - len(suffix)].rstrip("-.")
-    time = now.strftime("%Y-%m-%dT%H:%M:%SZ")
+    time = time_text(now)
     return {
         "metadata": {
             "name": f"{head}{suffix}",

@@ -71,6 +71,6 @@ def stages(decision: Decision, holds_gpu: bool) -> Stages:
 
 def _job(body: Body) -> spec.ProfilingJob | None:
     try:
-        return spec.read_body({key: one for key, one in body.items() if key != "status"})
+        return spec.read_object(body)
     except SpecError:
         return None

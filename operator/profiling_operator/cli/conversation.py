@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
-from typing import cast
 
 from profiling_operator import api, names
 from profiling_operator.api import Body, Listing
@@ -44,10 +43,9 @@ class Conversation:
 
     def changes(self, name: str, version: str) -> Changes:
         """What happens to a job after a version of it, until the server ends the watch."""
-        watch = self.door.watch(
+        return self.door.watch(
             api.PROFILING_JOBS, self.namespace, name=name, resource_version=version
         )
-        return cast(Changes, watch)
 
     async def pods(self, labels: str) -> Listing:
         """The pods with these labels."""
@@ -55,19 +53,17 @@ class Conversation:
 
     def pod_changes(self, labels: str, version: str, seconds: int) -> Changes:
         """What happens to pods after a version of their list, for so many seconds."""
-        watch = self.door.watch(
+        return self.door.watch(
             api.PODS, self.namespace, labels=labels, resource_version=version, seconds=seconds
         )
-        return cast(Changes, watch)
 
     def log(
         self, pod: str, container: str, *, follow: bool = False, since: str = ""
     ) -> AsyncGenerator[bytes, None]:
         """What a container has printed, each line after its time where it is followed."""
-        log = self.door.log(
+        return self.door.log(
             self.namespace, pod, container, follow=follow, timestamps=follow, since_time=since
         )
-        return cast(AsyncGenerator[bytes, None], log)
 
     async def events(self, uid: str) -> list[Body]:
         """The events about the object of a UID."""

@@ -22,6 +22,7 @@ from profiling_operator.cli.exits import Exit
 from profiling_operator.cli.stored import Access
 from profiling_operator.cli.wait import Hiccups
 from profiling_operator.errors import ApiError, NotFoundError
+from profiling_operator.status import time_text
 
 APP = "app"
 ATTEMPT, UID = f"{names.LABEL}attempt", f"{names.LABEL}job-uid"
@@ -117,7 +118,7 @@ class Lines:
         """The log is asked for again; returns the time to ask from."""
         self._mark = (self.last, self.count) if self.last else None
         self._repeated, self.rest = 0, b""
-        return self.last[0].strftime("%Y-%m-%dT%H:%M:%SZ") if self.last else ""
+        return time_text(self.last[0]) if self.last else ""
 
     def take(self, piece: bytes) -> bytes:
         """What of a piece of the log is new, without the times."""

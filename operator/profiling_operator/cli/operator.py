@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import signal
 from typing import Annotated
 
 import typer
 
-from profiling_operator import api, handlers, settings, telemetry
+from profiling_operator import api, handlers, settings
 from profiling_operator.acting import Acting
+from profiling_operator.agenda import Agenda
 from profiling_operator.cli import console
 from profiling_operator.control import Control
 from profiling_operator.errors import Problem, SpecError
+from profiling_operator.inventory import Inventory
 from profiling_operator.reports import Reports
 from profiling_operator.settings import Settings
 from profiling_operator.tally import Tally
+from profiling_operator.telemetry import Telemetry
 
 
 def operator(
@@ -40,9 +42,7 @@ def operator(
             raise SpecError([Problem("--namespace", "excludes --all-namespaces")])
         known = settings.load()
         _require_settings(known)
-        if kubeconfig:
-            os.environ["KUBECONFIG"] = kubeconfig  # kopf's login has no other way
-        asyncio.run(_run(known, namespace or [], metrics_port, health_port))
+        asyncio.run(_run(known, namespace or [], (metrics_port, health_port), kubeconfig))
 
 
 def _require_settings(known: Settings) -> None:
@@ -63,20 +63,17 @@ def _log(verbose: bool) -> None:
     logging.getLogger("profjob").setLevel(logging.DEBUG if verbose else logging.INFO)
 
 
-async def _run(known: Settings, namespaces: list[str], metrics_port: int, health_port: int) -> None:
+async def _run(
+    known: Settings, namespaces: list[str], ports: tuple[int, int], kubeconfig: str
+) -> None:
+    """`ports` are those of metrics and health."""
     _leave_on_signals()
-    counted: list[telemetry.Telemetry] = []
-
-    def told(verb: str, resource: str, code: int, seconds: float) -> None:
-        for one in counted:
-            one.api_request(verb, resource, code, seconds)
-
-    async with api.connect(told=told) as cluster:
-        acting = Acting(cluster, known, Reports(cluster, known))
-        control = Control(cluster, known, acting, namespaces)
-        counts = telemetry.Telemetry(known.metrics, control.inventory.counts, control.agenda.waits)
-        counted.append(counts)
-        control.watched = Tally(counts)
+    metrics_port, health_port = ports
+    inventory, agenda = Inventory(), Agenda()
+    counts = Telemetry(known.metrics, inventory.counts, agenda.waits)
+    async with api.connect(kubeconfig=kubeconfig, told=counts.api_request) as cluster:
+        acting = Acting(cluster, known, Reports(cluster, known), inventory)
+        control = Control(cluster, known, acting, namespaces, watched=Tally(counts), agenda=agenda)
         if metrics_port:
             counts.serve(metrics_port)
         health = f"http://0.0.0.0:{health_port}/healthz" if health_port else ""

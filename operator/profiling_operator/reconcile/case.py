@@ -19,9 +19,15 @@ from profiling_operator.reconcile.world import (
     generation,
     is_of,
     is_suspended,
-    text,
 )
-from profiling_operator.status import AttemptStatus, Facts, Phase, Status, next_status
+from profiling_operator.status import (
+    AttemptStatus,
+    Facts,
+    Phase,
+    Status,
+    next_status,
+    time_text,
+)
 from profiling_operator.status.retrying import retry_is_due
 
 SUSPENDED = "Suspended"
@@ -91,7 +97,7 @@ class Case:
     ) -> Decision:
         """It goes on, and that is where it stands. `starts`: its attempt begins with this."""
         facts = Facts(
-            text(self.world.now),
+            time_text(self.world.now),
             generation(self.world.body),
             attempt=self.described() if self.is_begun or starts else None,
             progress=message,
@@ -102,7 +108,7 @@ class Case:
 
     def close(self, outcome: str, actions: tuple[Action, ...] = ()) -> Decision:
         """The attempt is over, the job is not."""
-        now = text(self.world.now)
+        now = time_text(self.world.now)
         described = self.described()
         ended = {"outcome": outcome, "finished_at": described.finished_at or now}
         facts = Facts(
@@ -124,7 +130,7 @@ class Case:
             gone = (deletion("jobs", self.current),) if self.current else ()
             return self.close(reason, gone)
         facts = Facts(
-            text(self.world.now),
+            time_text(self.world.now),
             generation(self.world.body),
             attempt=self.described() if self.is_begun else None,
             error=(reason, message),

@@ -25,7 +25,6 @@ from profiling_operator.reconcile.waiting import (
     starting,
 )
 from profiling_operator.reconcile.world import (
-    Body,
     CreateJob,
     Decision,
     Need,
@@ -35,9 +34,8 @@ from profiling_operator.reconcile.world import (
     is_finished,
     open_number,
     status_of,
-    text,
 )
-from profiling_operator.status import Facts, Phase, Status, next_status
+from profiling_operator.status import Facts, Phase, Status, next_status, time_text
 
 
 def reconcile(world: World) -> Decision:
@@ -48,7 +46,7 @@ def reconcile(world: World) -> Decision:
         return _after_the_end(world)
     before = status_of(world.body)
     try:
-        job = spec.read_body(_without_status(world.body))
+        job = spec.read_object(world.body)
         planned = plan.build_plan(job, open_number(before))
     except SpecError as error:
         return _refuse(world, before, error)
@@ -59,7 +57,7 @@ def _refuse(world: World, before: Status, error: SpecError) -> Decision:
     """The job cannot be read. An attempt may be under way: a newer operator can be stricter."""
     is_open = bool(before.attempts) and not before.attempts[-1].outcome
     facts = Facts(
-        text(world.now),
+        time_text(world.now),
         generation(world.body),
         attempt=before.attempts[-1] if is_open else None,
         error=(error.reason, str(error)),
@@ -134,7 +132,3 @@ def _wind_up(case: Case) -> Decision:
     if seen.is_deleted or seen.stage is Stage.COLLECTING:
         return told
     return with_actions(told, tuple(deletion("pods", one) for one in case.pods))
-
-
-def _without_status(body: Body) -> dict[str, object]:
-    return {key: value for key, value in body.items() if key != "status"}

@@ -9,9 +9,9 @@ from profiling_operator.errors import Reason
 from profiling_operator.observation import Observation, State
 from profiling_operator.reconcile.case import SUSPENDED, Case
 from profiling_operator.reconcile.waiting import HUNG_SECONDS
-from profiling_operator.reconcile.world import Body, Decision, Need, generation, is_suspended, text
+from profiling_operator.reconcile.world import Body, Decision, Need, generation, is_suspended
 from profiling_operator.reporting import NO_OUTCOME, Report, ending, from_essence
-from profiling_operator.status import Collected, Facts, next_status
+from profiling_operator.status import Collected, Facts, next_status, time_text
 
 NEWS_SECONDS = 1.0  # of what the API server has, and we have not heard of yet
 OF_MEMORY = {Reason.APP_KILLED, Reason.APP_FAILED, Reason.COLLECTOR_FAILED}
@@ -77,7 +77,7 @@ def _conclude(case: Case, vanished: str) -> Decision:
     report = _report(case)
     collected, observation = _judged(case, report, vanished)
     facts = Facts(
-        text(case.world.now),
+        time_text(case.world.now),
         generation(case.world.body),
         attempt=case.described(),
         observation=observation,

@@ -115,11 +115,6 @@ def generation(body: Body) -> int:
     return int(body["metadata"].get("generation") or 1)
 
 
-def text(now: datetime) -> str:
-    """A time as Kubernetes writes it."""
-    return now.strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 def is_suspended(job: Body) -> bool:
     """Whether a Job may have no pod now: Kueue, or somebody, holds it back."""
     return bool((job.get("spec") or {}).get("suspend"))

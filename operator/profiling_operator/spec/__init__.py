@@ -9,7 +9,7 @@ from profiling_operator.spec.job import (
     ProfilingJob,
     ProfilingJobSpec,
 )
-from profiling_operator.spec.reading import read, read_body
+from profiling_operator.spec.reading import read, read_body, read_object
 
 __all__ = [
     "App",
@@ -22,4 +22,5 @@ __all__ = [
     "ProfilingJobSpec",
     "read",
     "read_body",
+    "read_object",
 ]

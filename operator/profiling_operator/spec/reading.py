@@ -76,6 +76,14 @@ def read_body(body: Any) -> ProfilingJob:
         raise SpecError(problems_of(error, plain, ProfilingJob)) from error
 
 
+def read_object(body: Mapping[str, Any]) -> ProfilingJob:
+    """The job of an object as the API server has it: its status, which may be long, is not read.
+
+    Raises SpecError.
+    """
+    return read_body({key: value for key, value in body.items() if key != "status"})
+
+
 def _json(body: Mapping[str, Any]) -> str:
     """The body as JSON. Raises SpecError for what JSON cannot say, and for a bomb of aliases."""
     parts: list[str] = []

@@ -21,6 +21,7 @@ from profiling_operator.status.resource import (
     RunStatus,
     Status,
     cut,
+    time_text,
 )
 
 __all__ = [
@@ -45,4 +46,5 @@ __all__ = [
     "cut",
     "fit",
     "next_status",
+    "time_text",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
@@ -224,6 +225,11 @@ class Status(Frozen):
         """Why the job ended as it did; empty before."""
         found = self.condition(ConditionType.FINISHED)
         return found.reason if found and found.status == "True" else ""
+
+
+def time_text(moment: datetime) -> str:
+    """A time in UTC as metav1.Time has it: RFC 3339 without a fraction."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def cut(text: str, limit: int = MESSAGE_LIMIT) -> str:
