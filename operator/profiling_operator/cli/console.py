@@ -16,6 +16,7 @@ from rich.console import Console
 from profiling_operator import spec
 from profiling_operator.cli.exits import Exit, of_reason
 from profiling_operator.errors import ProfilingError, SpecError
+from profiling_operator.status import CollectorOutcome, RunStatus
 
 STDIN = "-"
 
@@ -66,3 +67,17 @@ def print_data(body: Any, form: str) -> None:
         typer.echo(yaml.safe_dump(body, sort_keys=False, allow_unicode=True), nl=False)
     else:
         typer.echo(json.dumps(body, indent=2, ensure_ascii=False))
+
+
+def ended(run: RunStatus) -> str:
+    """How the application ended in a run, in a line."""
+    app = run.app
+    ending = f"exit code {app.exit_code}" if app.signal is None else f"signal {app.signal}"
+    kind = "warm-up" if run.warmup else "run"
+    return f"{kind} {run.index}  {app.reason}, {ending}"
+
+
+def brought(one: CollectorOutcome) -> str:
+    """What a collector brought in a run, in a line below it."""
+    verdict = "usable" if one.usable else f"not usable: {one.reason}: {one.message}"
+    return f"  {one.name}  {one.entries} entries, {verdict}"

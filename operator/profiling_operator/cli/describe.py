@@ -110,16 +110,10 @@ def print_outcome(out: Console, status: Status, *, wide: bool = False) -> None:
 
 
 def _print_run(out: Console, run: RunStatus) -> None:
-    ending = f"exit code {run.app.exit_code}" if run.app.signal is None else (
-        f"signal {run.app.signal}"
-    )  # fmt: skip
     took = _took(run.app.started_at, run.app.finished_at)
-    kind = "warm-up" if run.warmup else "run"
-    said = filter(None, [f"{kind} {run.index}  {run.app.reason}", ending, took, run.app.message])
-    _say(out, ", ".join(said))
+    _say(out, ", ".join(filter(None, [console.ended(run), took, run.app.message])))
     for one in run.collectors:
-        verdict = "usable" if one.usable else f"not usable: {one.reason}: {one.message}"
-        _say(out, f"  {one.name}  {one.entries} entries, {verdict}")
+        _say(out, console.brought(one))
 
 
 def _took(start: str, end: str) -> str:

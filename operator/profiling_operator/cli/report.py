@@ -59,14 +59,9 @@ def _words(condition: Condition | None) -> str:
 
 def _print_run(out: Console, run: RunStatus) -> None:
     took = epoch_nanoseconds(run.app.finished_at) - epoch_nanoseconds(run.app.started_at)
-    ending = f"exit code {run.app.exit_code}" if run.app.signal is None else (
-        f"signal {run.app.signal}"
-    )  # fmt: skip
-    kind = "warm-up" if run.warmup else "run"
-    out.print(f"{kind} {run.index}  {run.app.reason}, {ending}, {seconds(took)}", markup=False)
+    out.print(f"{console.ended(run)}, {seconds(took)}", markup=False)
     for one in run.collectors:
-        verdict = "usable" if one.usable else f"not usable: {one.reason}: {one.message}"
-        out.print(f"  {one.name}  {one.entries} entries, {verdict}", markup=False)
+        out.print(console.brought(one), markup=False)
 
 
 def _print_top(out: Console, folder: Path, count: int) -> None:
