@@ -25,7 +25,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from profiling_operator import artifacts, entries
-from profiling_operator.collectors import Capture, FileNote, tau
+from profiling_operator.captures import Capture, FileNote
+from profiling_operator.collectors import tau
 
 HATCHET = """
 import json, resource, sys, time, warnings

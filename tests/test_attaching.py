@@ -16,7 +16,8 @@ from making import job
 from pod_side import PodSide, wait_for
 from profiling_operator import attaching, sidecar, workspace
 from profiling_operator.attaching import Measuring, Tool
-from profiling_operator.collectors import ATTACH_LOG, Attachment, StopStep, Target, Wait
+from profiling_operator.captures import ATTACH_LOG
+from profiling_operator.collectors import Attachment, StopStep, Target, Wait
 from profiling_operator.errors import Reason
 from profiling_operator.plan import Plan, build_plan
 

@@ -6,7 +6,15 @@ import io
 from collections.abc import Iterator
 from typing import Any
 
-from profiling_operator.collectors import Capture, Evidence, Fate, FileNote, Item, Metadata, Verdict
+from profiling_operator.captures import (
+    Capture,
+    Evidence,
+    Fate,
+    FileNote,
+    Item,
+    Metadata,
+    Verdict,
+)
 from profiling_operator.convert import Circumstances, Conversion
 from profiling_operator.entries import Entry, Kind, Writer
 from profiling_operator.errors import Reason

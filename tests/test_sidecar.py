@@ -28,14 +28,8 @@ from profiling_operator import (
     toolchains,
     workspace,
 )
-from profiling_operator.collectors import (
-    Capture,
-    Evidence,
-    Facts,
-    FileNote,
-    Toolchain,
-    Verdict,
-)
+from profiling_operator.captures import Capture, Evidence, FileNote, Verdict
+from profiling_operator.collectors import Facts, Toolchain
 from profiling_operator.entries import Entry
 from profiling_operator.errors import LauncherError, Reason
 from profiling_operator.launching import Places

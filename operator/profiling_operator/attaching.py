@@ -19,7 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from profiling_operator import finding, workspace
-from profiling_operator.collectors import ATTACH_LOG, Attachment
+from profiling_operator.captures import ATTACH_LOG
+from profiling_operator.collectors import Attachment
 from profiling_operator.plan import Plan
 
 SIGN = "measuring-"

@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from profiling_operator.collectors import Capture, Collector, Evidence, FileNote, Metadata, Verdict
+from profiling_operator.captures import Capture, Evidence, FileNote, Metadata, Verdict
+from profiling_operator.collectors import Collector
 from profiling_operator.entries import Entry, Writer
 from profiling_operator.exports import Stacks
 from profiling_operator.summary import Summary

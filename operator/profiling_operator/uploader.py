@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from profiling_operator import artifacts, entries, gates, plan, store, workspace
-from profiling_operator.collectors import Capture, FileNote
+from profiling_operator.captures import Capture, FileNote
 from profiling_operator.convert import Circumstances, Conversion, Converted
 from profiling_operator.errors import ArtifactError
 from profiling_operator.executors import Observation

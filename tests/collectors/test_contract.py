@@ -12,17 +12,8 @@ import msgspec
 import pytest
 
 from profiling_operator import artifacts, registry
-from profiling_operator.collectors import (
-    AttachingCollector,
-    Capture,
-    Collector,
-    Evidence,
-    Facts,
-    Fate,
-    FileNote,
-    Item,
-    Target,
-)
+from profiling_operator.captures import HEAD_BYTES, Capture, Evidence, Fate, FileNote, Item
+from profiling_operator.collectors import AttachingCollector, Collector, Facts, Target
 from profiling_operator.entries import Entry
 from profiling_operator.errors import Reason
 
@@ -152,6 +143,41 @@ def test_every_file_of_a_sample_gets_one_fate(name: str, case: Path) -> None:
     found = fates(load(name).read(given))
 
     assert found == Counter(one.path for one in given.artifacts)
+
+
+@pytest.mark.parametrize(("name", "case"), ALL_CASES)
+def test_parts_give_what_the_whole_gives(name: str, case: Path) -> None:
+    """Every file is in one part, and the parts' entries are the whole's, in its order."""
+    given = capture(name, case)
+    parts = load(name).split(given)
+
+    assert sorted(one.path for part in parts for one in part.artifacts) == sorted(
+        one.path for one in given.artifacts
+    )
+    read = [item for part in parts for item in load(name).read(part)]
+    assert [one for one in read if isinstance(one, Entry)] == [
+        one for one in load(name).read(given) if isinstance(one, Entry)
+    ]
+    assert fates(read) == fates(load(name).read(given))
+
+
+@pytest.mark.parametrize(("name", "case"), ALL_CASES)
+def test_its_files_are_known(name: str, case: Path) -> None:
+    """No other collector claims a file; what becomes entries is known by itself."""
+    given = capture(name, case)
+    converted = {
+        item.path
+        for item in load(name).read(given)
+        if isinstance(item, FileNote) and item.fate is Fate.CONVERTED
+    }
+    for one in given.artifacts:
+        with one.open() as stream:
+            head = stream.read(HEAD_BYTES)
+        claims = [other for other in NAMES if load(other).knows(one.name, head)]
+
+        assert set(claims) <= {name}, one.path
+        if one.path in converted:
+            assert claims == [name], one.path
 
 
 @pytest.mark.parametrize(("name", "case"), ALL_CASES)

@@ -11,7 +11,8 @@ import pytest
 
 from capabilities import SHARED
 from profiling_operator import artifacts
-from profiling_operator.collectors import Capture, Evidence, Facts, Fate, FileNote, Item, Metadata
+from profiling_operator.captures import Capture, Evidence, Fate, FileNote, Item, Metadata
+from profiling_operator.collectors import Facts
 from profiling_operator.collectors.nvprof import COLLECTOR, Options
 from profiling_operator.convert import Circumstances, Conversion
 from profiling_operator.entries import GPU_KINDS, Entry, Kind, Writer, epoch_nanoseconds

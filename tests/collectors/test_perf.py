@@ -8,7 +8,8 @@ import pytest
 
 from making import job
 from profiling_operator import plan
-from profiling_operator.collectors import ATTACH_LOG, Evidence, Facts, Fate, FileNote
+from profiling_operator.captures import ATTACH_LOG, Evidence, Fate, FileNote
+from profiling_operator.collectors import Facts
 from profiling_operator.collectors.perf import COLLECTOR, Options
 from profiling_operator.errors import Reason
 

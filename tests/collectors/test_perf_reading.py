@@ -11,7 +11,7 @@ import pytest
 
 from capabilities import SHARED
 from profiling_operator import artifacts
-from profiling_operator.collectors import Capture, Fate, FileNote, Item, Metadata, Verdict
+from profiling_operator.captures import Capture, Fate, FileNote, Item, Metadata, Verdict
 from profiling_operator.collectors.perf import COLLECTOR, NO_SYMBOL, Options
 from profiling_operator.convert import Conversion
 from profiling_operator.entries import Entry, Kind, Writer

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from profiling_operator import artifacts
-from profiling_operator.collectors import ATTACH_LOG, Capture, Evidence, Facts, Fate, FileNote
+from profiling_operator.captures import ATTACH_LOG, Capture, Evidence, Fate, FileNote
+from profiling_operator.collectors import Facts
 from profiling_operator.collectors.pyspy import COLLECTOR, Options
 from profiling_operator.entries import Entry, Kind
 from profiling_operator.errors import Reason

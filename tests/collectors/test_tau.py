@@ -13,16 +13,8 @@ import pytest
 from pydantic import ValidationError
 
 from profiling_operator import artifacts
-from profiling_operator.collectors import (
-    Capture,
-    Evidence,
-    Facts,
-    Fate,
-    FileNote,
-    StopStep,
-    Wait,
-    tau,
-)
+from profiling_operator.captures import Capture, Evidence, Fate, FileNote
+from profiling_operator.collectors import Facts, StopStep, Wait, tau
 from profiling_operator.errors import Reason
 
 SAMPLES = Path(__file__).parent.parent / "samples/tau"

@@ -10,9 +10,10 @@ from typing import Annotated, Any
 import typer
 
 from profiling_operator import artifacts, entries, plan
+from profiling_operator.captures import Capture, Fate, FileNote
 from profiling_operator.cli import console
 from profiling_operator.cli.exits import Exit
-from profiling_operator.collectors import Capture, Collector, Fate, FileNote
+from profiling_operator.collectors import Collector
 from profiling_operator.convert import Conversion, Converted
 from profiling_operator.errors import ArtifactError
 

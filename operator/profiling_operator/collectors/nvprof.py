@@ -7,29 +7,32 @@ Its CSV has no wall clock: times count from the start of the run.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Annotated, ClassVar, Literal, cast
 
 from pydantic import Field, StringConstraints
 
 from profiling_operator.artifacts import Artifact
-from profiling_operator.collectors import (
+from profiling_operator.captures import (
     Capture,
-    Collector,
     Evidence,
-    Facts,
     Fate,
     FileNote,
-    Impossible,
     Item,
     Metadata,
+    Verdict,
+    by_file,
+    judge_common,
+)
+from profiling_operator.collectors import (
+    Collector,
+    Facts,
+    Impossible,
     StopStep,
     Target,
     Toolchain,
-    Verdict,
     Wait,
     Wrapper,
-    judge_common,
 )
 from profiling_operator.entries import GPU_KINDS, Kind
 from profiling_operator.errors import ArtifactError, Reason
@@ -144,6 +147,14 @@ class Nvprof:
     def clashes(self, options: Frozen) -> frozenset[str]:
         """CUPTI serves one tool at a time."""
         return frozenset({"cupti"})
+
+    def knows(self, name: str, head: bytes) -> bool:
+        """By the banners of nvprof's logs."""
+        return nvprof_csv.BANNER_LINE.search(head) is not None
+
+    def split(self, capture: Capture) -> Sequence[Capture]:
+        """Each process has a log of its own."""
+        return by_file(capture)
 
     def read(self, capture: Capture) -> Iterator[Item]:
         """Entries of each log, table by table; what nvprof complains of becomes notes."""

@@ -12,27 +12,29 @@ from typing import Annotated, ClassVar, Literal, cast
 from pydantic import Field, StringConstraints
 
 from profiling_operator.artifacts import Artifact
-from profiling_operator.collectors import (
+from profiling_operator.captures import (
     ATTACH_LOG,
-    AttachingCollector,
-    Attachment,
     Capture,
     Evidence,
-    Facts,
     Fate,
     FileNote,
-    Impossible,
     Item,
     Metadata,
-    StopStep,
-    Target,
-    Toolchain,
     Verdict,
-    Wait,
-    Wrapper,
     attach_note,
     attached_words,
     judge_common,
+)
+from profiling_operator.collectors import (
+    AttachingCollector,
+    Attachment,
+    Facts,
+    Impossible,
+    StopStep,
+    Target,
+    Toolchain,
+    Wait,
+    Wrapper,
 )
 from profiling_operator.errors import ArtifactError, Reason
 from profiling_operator.formats import perf_script
@@ -48,6 +50,7 @@ FIELDS = "comm,pid,tid,cpu,time,period,event,ip,sym,dso"
 SCRIPT = ("{tool}/bin/perf", "--no-pager", "script", "--force", "--header", "--ns", "--no-inline")
 READS = ("-F", FIELDS, "-i", "{run}/perf/perf.data")
 SCRIPT_SECONDS = 120.0
+MAGIC = b"PERFILE2"
 TEXT = (".script", ".perf", "perf.txt")
 RECORDING = (".data", ".data.old")
 USER_PARANOID, KERNEL_PARANOID = 2, 1
@@ -161,6 +164,14 @@ class Perf:
         tools around an application are refused by the plan, whatever they are.
         """
         return frozenset()
+
+    def knows(self, name: str, head: bytes) -> bool:
+        """By perf's magic number, or a first line as `perf script` prints it."""
+        return head.startswith(MAGIC) or perf_script.begins(head)
+
+    def split(self, capture: Capture) -> Sequence[Capture]:
+        """One part: a recording, its text and what was said of it belong together."""
+        return [capture]
 
     def read(self, capture: Capture) -> Iterator[Item]:
         """A sample entry per sample, then a timer entry per function of each thread and event."""

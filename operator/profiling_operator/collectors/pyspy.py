@@ -6,31 +6,34 @@ sampled: with `idle` off, a thread that waits is not counted.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Annotated, ClassVar, Literal, cast
 
 from pydantic import Field
 
 from profiling_operator.artifacts import Artifact
-from profiling_operator.collectors import (
+from profiling_operator.captures import (
     ATTACH_LOG,
-    AttachingCollector,
-    Attachment,
     Capture,
     Evidence,
-    Facts,
     Fate,
     FileNote,
-    Impossible,
     Item,
+    Verdict,
+    attach_note,
+    by_file,
+    judge_common,
+)
+from profiling_operator.collectors import (
+    AttachingCollector,
+    Attachment,
+    Facts,
+    Impossible,
     StopStep,
     Target,
     Toolchain,
-    Verdict,
     Wait,
     Wrapper,
-    attach_note,
-    judge_common,
 )
 from profiling_operator.entries import NANOSECONDS, Entry, Kind, Source, rfc3339
 from profiling_operator.errors import ArtifactError, Reason
@@ -117,6 +120,14 @@ class PySpy:
     def clashes(self, options: Frozen) -> frozenset[str]:
         """Only one tool can trace a process."""
         return frozenset({"ptrace"})
+
+    def knows(self, name: str, head: bytes) -> bool:
+        """By the suffixes that its options give: the formats are others', too."""
+        return name.endswith((RAW_SUFFIX, SPEEDSCOPE_SUFFIX))
+
+    def split(self, capture: Capture) -> Sequence[Capture]:
+        """Each file is whole in itself."""
+        return by_file(capture)
 
     def read(self, capture: Capture) -> Iterator[Item]:
         """A sample entry per stack, then a timer entry per function of each thread."""

@@ -2,34 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Annotated, BinaryIO, ClassVar
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, ClassVar
 
 from pydantic import Field, StringConstraints
 
-from profiling_operator import entries
-from profiling_operator.artifacts import Artifact
-from profiling_operator.collectors import (
+from profiling_operator.captures import (
     Capture,
-    Collector,
     Evidence,
-    Facts,
     Fate,
-    FileNote,
-    Impossible,
     Item,
-    Metadata,
-    StopStep,
-    Toolchain,
     Verdict,
-    Wait,
-    Wrapper,
     judge_common,
 )
+from profiling_operator.collectors import (
+    Collector,
+    Facts,
+    Impossible,
+    StopStep,
+    Toolchain,
+    Wait,
+    Wrapper,
+)
 from profiling_operator.entries import Kind
-from profiling_operator.errors import ArtifactError, Reason
-from profiling_operator.formats import tau_files, tau_lines, tau_metadata, tau_profile
-from profiling_operator.formats.tau_names import Names
+from profiling_operator.errors import Reason
+from profiling_operator.formats import tau_reading
 from profiling_operator.frozen import Frozen
 
 Tag = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_+-]+$", max_length=64)]
@@ -120,20 +117,17 @@ class Tau:
         uses = any(word in one for one in (*chosen.tags, *chosen.args) for word in CUPTI_WORDS)
         return frozenset({"cupti"}) if uses else frozenset()
 
+    def knows(self, name: str, head: bytes) -> bool:
+        """By how TAU names files, and the first line of its text profiles."""
+        return tau_reading.knows(name, head)
+
+    def split(self, capture: Capture) -> Sequence[Capture]:
+        """Threads are read apart from each other; all files of one stay together."""
+        return tau_reading.split(capture)
+
     def read(self, capture: Capture) -> Iterator[Item]:
-        """Entries of the text profiles, thread by thread; one file is open at a time."""
-        threads, unused = tau_files.arrange(capture.artifacts)
-        names = Names()
-        facts: dict[str, str] = {}
-        for thread in threads:
-            reader = _ThreadReader(capture, thread, names)
-            yield from reader.items()
-            if not facts:
-                found = tau_metadata.attributes(reader.header)
-                facts = tau_metadata.of_run(found, capture.personal)
-                yield from [Metadata(facts)] if facts else []
-        for one in unused:
-            yield FileNote(one.artifact.path, Fate.RAW, one.reason)
+        """Entries of what TAU left; one file is open at a time."""
+        return tau_reading.read(capture)
 
     def usable(self, evidence: Evidence) -> Verdict:
         """A profile is of use when something besides the whole program was measured."""
@@ -188,97 +182,6 @@ def _environment(options: Options) -> Mapping[str, str]:
 
 def _switch(wanted: bool) -> str:
     return "1" if wanted else "0"
-
-
-class _ThreadReader:
-    """Reads one thread's files, one per metric."""
-
-    def __init__(self, capture: Capture, thread: tau_files.Thread, names: Names) -> None:
-        self.header = b""
-        self._capture = capture
-        self._thread = thread
-        self._names = names
-        self._metrics: set[str] = set()
-
-    def items(self) -> Iterator[Item]:
-        """Entries and notes of every file.
-
-        Of several metrics' files only one may tell when the run began, so all are asked before.
-        """
-        if len(self._thread.files) > 1:
-            self.header = b"".join(_header(file) for file in self._thread.files)
-        for file in self._thread.files:
-            yield from self._file(file)
-
-    def _file(self, file: Artifact) -> Iterator[Item]:
-        """One file's entries, then its notes: whether it was whole is only known then."""
-        begun: tau_profile.Reading | FileNote | None = None
-        broken = ""
-        try:
-            with file.open() as stream:
-                with_events = not self._metrics
-                begun = self._begin(file, stream)
-                if isinstance(begun, tau_profile.Reading):
-                    yield from begun.entries(with_events)
-        except (ArtifactError, OSError) as error:
-            broken = str(error)
-        if isinstance(begun, tau_profile.Reading):
-            yield from self._notes(file, begun, broken)
-        else:
-            yield begun or FileNote(file.path, Fate.REFUSED, broken)
-
-    def _begin(self, file: Artifact, stream: BinaryIO) -> tau_profile.Reading | FileNote:
-        """Read the head; a note when the file is none to be read."""
-        head = tau_lines.read_head(stream)
-        if head is None:
-            return _not_a_profile(file)
-        metric = tau_metadata.value_of(head.text, b"Metric Name") or head.metric
-        if metric in self._metrics:
-            return FileNote(file.path, Fate.RAW, f"repeats {metric} of the same thread")
-        self._metrics.add(metric)
-        self.header = self.header or head.text
-        return tau_profile.Reading(stream, head, self._place(metric), self._names)
-
-    def _place(self, metric: str) -> tau_profile.Place:
-        capture, thread = self._capture, self._thread
-        start = tau_metadata.started(self.header)
-        host = tau_metadata.value_of(self.header, b"Hostname") if capture.personal else None
-        return tau_profile.Place(
-            time=entries.rfc3339(capture.started if start is None else start),
-            clock="anchored" if start is None else None,
-            metric=metric,
-            job=capture.job,
-            run=capture.run,
-            host=host or capture.host,
-            process=thread.node,
-            context=thread.context,
-            thread=thread.thread,
-            folder=thread.folder,
-        )
-
-    def _notes(self, file: Artifact, read: tau_profile.Reading, broken: str) -> Iterator[FileNote]:
-        for problem in read.problems:
-            yield FileNote(file.path, None, problem.message, problem.line)
-        unranked = "TAU did not know the process's rank" if self._thread.node < 0 else ""
-        message = "; ".join(filter(None, (broken, read.summary(), unranked)))
-        yield FileNote(file.path, Fate.CONVERTED if read.found_any else Fate.REFUSED, message)
-
-
-def _header(file: Artifact) -> bytes:
-    """A file's metadata; nothing where it cannot be read, which is reported when it is read."""
-    try:
-        with file.open() as stream:
-            head = tau_lines.read_head(stream)
-    except (ArtifactError, OSError):
-        return b""
-    return head.text if head else b""
-
-
-def _not_a_profile(file: Artifact) -> FileNote:
-    if not tau_files.is_surely_tau(file.name):
-        return FileNote(file.path, Fate.RAW, tau_files.FOREIGN)
-    message = "the first line is not that of a profile" if file.size else "truncated: it is empty"
-    return FileNote(file.path, Fate.REFUSED, message, 1)
 
 
 COLLECTOR: Collector = Tau()

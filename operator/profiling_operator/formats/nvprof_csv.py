@@ -30,6 +30,7 @@ CUT = "truncated: the last line is cut off"
 
 # ==7838== Metric result:   ======== Warning: No profile data collected.
 BANNER = re.compile(r"==(?:(\d{1,9})|====)==(?: (.*))?")
+BANNER_LINE = re.compile(rb"^==(?:\d{1,9}|====)== ", re.MULTILINE)
 # Warning: CUDA device error, GPU profiling skipped
 LEVELLED = re.compile(r"(Warning|Error): (.*)", re.DOTALL)
 # No kernels were profiled.   Total CPU Page faults: 49   Data collected at 100Hz frequency

@@ -50,6 +50,7 @@ REFERENCE = re.compile(
 OFFSET = re.compile(r"\+0x[0-9a-f]+$")
 # 55af498dc195 hot (/opt/app)
 ADDRESS = re.compile(rb"[0-9a-f]{1,16}\s")
+FRAME_LINE = re.compile(rb"\s+[0-9a-f]{1,16} .*\)\s*\n")
 ONE_FRAME = re.compile(rb"\s*[0-9a-f]{1,16} (?P<tail>.*\))\s*", re.DOTALL)
 
 
@@ -95,6 +96,14 @@ class Malformed(NamedTuple):
 
 Found = Sample | Fact | Malformed
 OMITTED = Frame("[more callers]", is_resolved=False)
+
+
+def begins(head: bytes) -> bool:
+    """Whether a text begins as one of perf's: with its head, or a sample and a frame of it."""
+    first, _, rest = head.lstrip(b"\n").partition(b"\n")
+    if first.rstrip() == HEAD:
+        return b"perf" in rest
+    return bool(HEADER.fullmatch(first) and FRAME_LINE.match(rest))
 
 
 def read(stream: BinaryIO) -> Iterator[Found]:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import takewhile
 from pathlib import PurePosixPath
 
 from profiling_operator.artifacts import Artifact
@@ -49,8 +50,13 @@ class Unused:
     reason: str
 
 
-def arrange(artifacts: Iterable[Artifact]) -> tuple[list[Thread], list[Unused]]:
-    """Sort the files into threads, in their order; every file is in one of both lists."""
+def arrange(
+    artifacts: Iterable[Artifact], base: str | None = None
+) -> tuple[list[Thread], list[Unused]]:
+    """Sort the files into threads, in their order; every file is in one of both lists.
+
+    Folders of threads are told from `base` on; without one, from what all have in common.
+    """
     threads: defaultdict[tuple[str, int, int, int], list[Artifact]] = defaultdict(list)
     unused = []
     for artifact in artifacts:
@@ -61,11 +67,12 @@ def arrange(artifacts: Iterable[Artifact]) -> tuple[list[Thread], list[Unused]]:
         else:
             node, context, thread = (int(part) for part in found.groups()[1:])
             threads[_folder(artifact), node, context, thread].append(artifact)
-    common = _common([key[0] for key in threads])
+    shared = _common([key[0] for key in threads]) if base is None else base
+    common = len(shared.split("/")) if shared else 0
     arranged = []
     for (folder, node, context, thread), files in threads.items():
         latest, older = _latest(files)
-        below = "/".join(folder.split("/")[common:])
+        below = "/".join(folder.split("/")[common:]) if folder else ""
         arranged.append(Thread(below, node, context, thread, tuple(latest)))
         unused += older
     return arranged, unused
@@ -89,11 +96,16 @@ def _folder(artifact: Artifact) -> str:
     return "/".join(parts[:-1] if parts and parts[-1].startswith(METRIC_FOLDER) else parts)
 
 
-def _common(folders: list[str]) -> int:
-    """How many leading parts all folders share."""
+def base_of(artifacts: Iterable[Artifact]) -> str:
+    """The folder that all text profiles have in common; empty when they have none."""
+    profiles = (one for one in artifacts if TEXT_PROFILE.fullmatch(one.name))
+    return _common([_folder(one) for one in profiles if not why_not_read(one.name)])
+
+
+def _common(folders: Iterable[str]) -> str:
+    """The leading parts that all folders share."""
     columns = zip(*(folder.split("/") for folder in folders), strict=False)
-    shared = [len(set(column)) == 1 for column in columns]
-    return [*shared, False].index(False)
+    return "/".join(column[0] for column in takewhile(lambda one: len(set(one)) == 1, columns))
 
 
 def _latest(files: list[Artifact]) -> tuple[list[Artifact], list[Unused]]:

@@ -12,7 +12,8 @@ import msgspec
 import pytest
 
 from profiling_operator import artifacts
-from profiling_operator.collectors import Capture, Evidence, Fate, FileNote, Metadata, tau
+from profiling_operator.captures import Capture, Evidence, Fate, FileNote, Metadata
+from profiling_operator.collectors import tau
 from profiling_operator.entries import Entry, Kind
 from profiling_operator.errors import Reason
 
