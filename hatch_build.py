@@ -1,4 +1,4 @@
-"""The wheel's build hook: compiles the launcher. See tools/build_launcher.py."""
+"""The wheel's build hook: compiles the launcher and its library. See tools/build_launcher.py."""
 
 from __future__ import annotations
 

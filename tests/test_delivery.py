@@ -33,8 +33,9 @@ def launchers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "launchers"
     folder.mkdir()
     for machine in ("x86_64", "aarch64"):
-        (folder / f"launch-{machine}").write_bytes(machine.encode())
-        (folder / f"launch-{machine}").chmod(0o755)
+        for name in (f"launch-{machine}", f"launch-{machine}{launcher.LIBRARY}"):
+            (folder / name).write_bytes(machine.encode())
+            (folder / name).chmod(0o755)
     monkeypatch.setattr(launcher, "FOLDER", folder)
     return folder
 
@@ -226,6 +227,14 @@ def test_files_that_name_their_folder_are_brought_as_a_whole(tmp_path: Path) -> 
 
 
 PRELOADED = Toolchain(file="bin/x", program="x", preloads=("lib/shared-*/libX.so",))
+
+
+def test_what_is_preloaded_brings_the_launcher_s_library(launchers: Path) -> None:
+    """Beside the launcher; for the engine's machine, wherever the tool comes from."""
+    brought = delivery.of_plan(plan_with(tau=PRELOADED), known(tau={"image": "x"}), "aarch64")
+
+    assert names(brought.files) == [".profiling", ".profiling/launch", ".profiling/launch-usr1.so"]
+    assert brought.files[2].source == launchers / "launch-aarch64-usr1.so"
 
 
 def test_what_preloaded_libraries_need_comes_with_them(

@@ -1,5 +1,6 @@
 """Builds the launcher: one static program per architecture, with whatever compiler there is.
 
+Beside it the library that is preloaded with TAU: linked with nothing, so the same compilers do.
 `cc -static` for this machine where a C compiler is installed, a cross compiler for another one,
 otherwise Zig's (`ziglang` from PyPI), which needs nothing else on the machine. Used by the wheel's
 build hook and by `make launcher`; standard library only, since nothing is installed before it.
@@ -15,6 +16,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -26,6 +28,8 @@ WARNINGS = [
     *("-Wsign-conversion", "-Wstrict-prototypes", "-Wmissing-prototypes", "-Wundef", "-Werror"),
 ]
 OPTIONS = ["-static", "-Os", "-s"]
+OBJECT_OPTIONS = ["-fPIC", "-Os", "-fno-stack-protector", "-c"]
+LIBRARY_OPTIONS = ["-shared", "-nostdlib", "-s"]  # with Zig, -nostdlib hides headers, too: a step
 BUILD_SECONDS = 600  # Zig builds its libc first; a minute on two cores
 
 
@@ -51,28 +55,50 @@ def needs_zig(architectures: tuple[str, ...]) -> bool:
     return not all(any(map(_links_statically, compilers(one))) for one in architectures)
 
 
-def build(architecture: str, folder: Path = FOLDER / "bin") -> Path:
-    """Build `launch-ARCHITECTURE` in a folder; the file is replaced as a whole or not at all.
+def build(architecture: str, folder: Path = FOLDER / "bin") -> tuple[Path, Path]:
+    """Build `launch-ARCHITECTURE` and `launch-ARCHITECTURE-usr1.so` in a folder.
 
-    Raises SystemExit with every compiler's words when none can do it.
+    Each file is replaced as a whole or not at all. Raises SystemExit with every compiler's words
+    when none can do it.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    target = folder / f"launch-{architecture}"
+    program = folder / f"launch-{architecture}"
+    library = folder / f"{program.name}-usr1.so"
+    _build(architecture, program, _program_steps)
+    _build(architecture, library, _library_steps)
+    return program, library
+
+
+def _build(architecture: str, target: Path, steps: Callable[[Path], list[list[str]]]) -> None:
     said = []
-    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+    with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
         made = Path(scratch) / target.name
         for compiler in compilers(architecture):
-            words = [*compiler, *WARNINGS, *OPTIONS, str(FOLDER / "launch.c"), "-o", str(made)]
-            result = _run(words)
-            if result.returncode == 0:
+            for step in steps(made):
+                result = _run([*compiler, *step])
+                if result.returncode != 0:
+                    said.append(f"{' '.join([*compiler, *step])}\n{result.stderr}")
+                    break
+            else:
                 made.chmod(0o755)
                 made.rename(target)
-                return target
-            said.append(f"{' '.join(words)}\n{result.stderr}")
+                return
     raise SystemExit(
-        f"cannot build the launcher for {architecture}: install a C compiler with a static libc, "
+        f"cannot build {target.name}: install a C compiler with a static libc, "
         f"or ziglang from PyPI\n{''.join(said)}"
     )
+
+
+def _program_steps(made: Path) -> list[list[str]]:
+    return [[*WARNINGS, *OPTIONS, str(FOLDER / "launch.c"), "-o", str(made)]]
+
+
+def _library_steps(made: Path) -> list[list[str]]:
+    compiled = str(made.with_suffix(".o"))
+    return [
+        [*WARNINGS, *OBJECT_OPTIONS, str(FOLDER / "usr1.c"), "-o", compiled],
+        [*LIBRARY_OPTIONS, compiled, "-o", str(made)],
+    ]
 
 
 def _links_statically(compiler: list[str]) -> bool:
@@ -113,7 +139,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=FOLDER / "bin")
     given = parser.parse_args()
     for architecture in given.architectures:
-        print(build(architecture, given.output))
+        print(*build(architecture, given.output), sep="\n")
 
 
 if __name__ == "__main__":

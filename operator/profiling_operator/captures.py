@@ -83,6 +83,9 @@ class Evidence:
     log_tail: str = ""
     tool_exit_code: int | None = None
     gpus: int = 0
+    """How many the job asked for."""
+    options: Frozen | None = None
+    """What was asked of the collector."""
 
 
 @dataclass(frozen=True)

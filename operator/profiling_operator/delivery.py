@@ -12,7 +12,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -74,7 +74,8 @@ def of_plan(plan: Plan, settings: Settings, machine: str) -> Delivery:
 
     Raises ToolchainError for files that are not here, LauncherError.
     """
-    files = [Packed(ROOT[1:]), Packed(LAUNCHER[1:], source=launcher.path(machine))]
+    chosen = [one.toolchain for one in plan.collectors]
+    files = [Packed(ROOT[1:]), *launcher_files(chosen, machine)]
     places: dict[str, ToolPlace] = {}
     folders: list[Path] = []
     images: list[ToolchainImage] = []
@@ -101,6 +102,16 @@ def of_plan(plan: Plan, settings: Settings, machine: str) -> Delivery:
     needed = [*preloaded, *(one.source for one in companions if one.source)]
     glibc = max(map(needed_glibc, needed), default=(0, 0))
     return Delivery(tuple(files), places, tuple(folders), tuple(images), companions, glibc)
+
+
+def launcher_files(chosen: Iterable[Toolchain], machine: str = "") -> Iterator[Packed]:
+    """The launcher of a machine (`uname -m`), and its library where one of the tools is preloaded.
+
+    Raises LauncherError.
+    """
+    yield Packed(LAUNCHER[1:], source=launcher.path(machine))
+    if any(one.preloads for one in chosen):
+        yield Packed(f"{LAUNCHER[1:]}{launcher.LIBRARY}", source=launcher.library(machine))
 
 
 def places(plan: Plan, settings: Settings) -> Mapping[str, ToolPlace]:

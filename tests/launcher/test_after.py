@@ -43,6 +43,27 @@ def test_runs_after_each_run(launch: Any) -> None:
     assert (done.stdout, done.stderr, done.log()) == (b"", b"", b"")
 
 
+def test_several_commands(launch: Any) -> None:
+    """One after the other, whatever became of those before; the last one's code is told."""
+    first = after("sh", "-c", "echo one; echo oops >&2; exit 3", ";", "/no/such/program", ";")
+    last = after("sh", "-c", "echo two; echo again >&2; exit 4")
+    done = launch(*first, *last, *OUTPUT, "--warmups", "1", command=["true"])
+
+    for k in (0, 1):
+        assert (done.workspace / f"run-{k}" / "report").read_text() == "one\ntwo\n"
+        assert (done.workspace / f"run-{k}" / "report.log").read_text() == "oops\nagain\n"
+        assert done.run(k)["afterExitCode"] == 4
+
+
+def test_several_commands_share_one_limit(launch: Any) -> None:
+    """What is not begun by then is left out, and no code is told of what was killed."""
+    words = after("true", ";", "sleep", "60", ";", "touch", "{run}/never")
+    done = launch(*words, "--after-seconds", "0.5", command=["true"])
+
+    assert done.run()["afterExitCode"] is None
+    assert not (done.workspace / "run-0" / "never").exists()
+
+
 def test_without_an_after_command(launch: Any) -> None:
     """No command, no exit code."""
     done = launch(command=["true"])

@@ -160,3 +160,17 @@ def test_inner_form_outlives_signals(launcher: Path, tmp_path: Path, until: Any)
 
         assert inner.wait(30) == 6
     assert json.loads((tmp_path / "r.json").read_text())["exitCode"] == 6
+
+
+# Says that it has heard TERM, goes on, and says when what it has started is over.
+TOOL = ["sh", "-c", "trap 'echo heard' TERM; \"$@\"; echo over", "tool"]
+
+
+def test_tools_around_tools_are_no_application(launch: Any, recorded: Any) -> None:
+    """`app` spares all that an inner launcher stands below: they end by themselves."""
+    options, command = recorded(["sleep", "60"], [*TOOL, *TOOL])
+
+    done = launch(*options, "--timeout", "0.5", "--stop", "TERM:app:exit:5", command=command)
+
+    assert done.log() == b"over\nover\n"
+    assert (done.exit["reason"], done.exit["signal"]) == ("AppTimedOut", 15)

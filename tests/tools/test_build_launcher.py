@@ -1,4 +1,4 @@
-"""Building the launcher, with whatever compiler there is."""
+"""Building the launcher and its library, with whatever compiler there is."""
 
 from __future__ import annotations
 
@@ -15,14 +15,24 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 
-PT_INTERP = 3  # names the dynamic linker, which a static program does not have
+PT_DYNAMIC, PT_INTERP = 2, 3  # the latter names a dynamic linker, which a static program lacks
+DT_NEEDED, DT_VERNEED = 1, 0x6FFFFFFE  # libraries that it is linked with; versions of their symbols
 
 
-def segments(elf: bytes) -> list[int]:
-    """Types of the program headers of a 64-bit ELF file (elf(5))."""
+def segments(elf: bytes) -> dict[int, bytes]:
+    """What the program headers of a 64-bit ELF file name, by their types (elf(5))."""
     (offset,) = struct.unpack_from("<Q", elf, 32)
     size, count = struct.unpack_from("<HH", elf, 54)
-    return [struct.unpack_from("<I", elf, offset + size * index)[0] for index in range(count)]
+    found = {}
+    for at in range(offset, offset + size * count, size):
+        kind, _, begin, _, _, length = struct.unpack_from("<IIQQQQ", elf, at)
+        found[kind] = elf[begin : begin + length]
+    return found
+
+
+def dynamic_tags(elf: bytes) -> set[int]:
+    """Which tags the dynamic section of a 64-bit ELF file has."""
+    return {tag for tag, _ in struct.iter_unpack("<qQ", segments(elf)[PT_DYNAMIC])}
 
 
 @pytest.fixture(scope="module")
@@ -38,12 +48,21 @@ def tool() -> ModuleType:
 
 @pytest.mark.needs("cc")
 def test_it_is_built_for_this_machine(tool: ModuleType, tmp_path: Path) -> None:
-    """One static file that says its version; nothing else is left in the folder."""
-    built = tool.build(tool.this_architecture(), tmp_path)
+    """One static file that says its version, and a library; nothing else is left in the folder."""
+    program, library = tool.build(tool.this_architecture(), tmp_path)
 
-    assert [one.name for one in tmp_path.iterdir()] == [built.name]
-    assert subprocess.run([str(built), "--version"], check=False).returncode == 0
-    assert PT_INTERP not in segments(built.read_bytes())
+    assert {one.name for one in tmp_path.iterdir()} == {program.name, library.name}
+    assert subprocess.run([str(program), "--version"], check=False).returncode == 0
+    assert PT_INTERP not in segments(program.read_bytes())
+
+
+@pytest.mark.parametrize("architecture", ["x86_64", "aarch64"])
+@pytest.mark.needs("cc", "cross")
+def test_the_library_asks_for_nothing(tool: ModuleType, tmp_path: Path, architecture: str) -> None:
+    """No other library, no version of a symbol: so a C library of any age loads it."""
+    _, library = tool.build(architecture, tmp_path)
+
+    assert not {DT_NEEDED, DT_VERNEED} & dynamic_tags(library.read_bytes())
 
 
 @pytest.mark.needs("cc")
@@ -77,6 +96,8 @@ def test_the_wheel_brings_launchers_and_schema(tmp_path: Path) -> None:
         modes = {one.filename: one.external_attr >> 16 for one in archive.infolist()}
 
     launchers = {name: mode for name, mode in modes.items() if "/launcher/bin/" in name}
-    assert sorted(Path(name).name for name in launchers) == ["launch-aarch64", "launch-x86_64"]
+    assert sorted(Path(name).name for name in launchers) == [
+        "launch-aarch64", "launch-aarch64-usr1.so", "launch-x86_64", "launch-x86_64-usr1.so",
+    ]  # fmt: skip
     assert all(mode & 0o111 for mode in launchers.values())
     assert "profiling_operator/entry.schema.json" in modes

@@ -62,16 +62,28 @@ class Wrapper:
     """The tool does not return the application's exit code: an inner launcher records it."""
     is_inner: bool = False
     """It loads itself into what it starts, so nothing may stand between it and the application."""
+    ends_with_app: bool = False
+    """Once the application has ended, by itself or by a signal to it alone, it writes its profile
+    and ends: only such tools can stand around the application together."""
+    is_impatient: bool = False
+    """It gives up where it finds nothing to measure soon, so that other tools stand outside of it,
+    which take their time to begin."""
     system_calls: tuple[str, ...] = ()
     """System calls it makes that containers are refused by default."""
     after: tuple[str, ...] = ()
-    """A command run after each run where the application ran, since it needs the same files."""
+    """A command run after each run where the application ran, since it needs the same files; a word
+    `;` parts several, each of which is run whatever became of those before."""
     after_output: str = ""
-    """The file that gets its standard output."""
+    """The file that gets its standard output, and with `.log` the one for its errors."""
     after_seconds: float = 60.0
     """How long it may take."""
 
 
+ENDS_APP = (
+    StopStep("TERM", Target.APP, Wait.EXIT, 5.0),
+    StopStep("KILL", Target.APP, Wait.EXIT, 5.0),
+)
+"""For tools that end with the application."""
 TELLS_TOOL = StopStep("INT", Target.TOOL, Wait.EXIT, 5.0)
 
 
@@ -144,6 +156,11 @@ class Facts:
     capabilities: frozenset[str] = frozenset()
     attaches: bool = False
     """The tool comes to an application that it has not started."""
+    gpu_models: tuple[str, ...] = ()
+    """As the driver names them (`NVIDIA H100 80GB HBM3`), or the label by which GPUs are chosen
+    (`NVIDIA-H100-80GB-HBM3`): those that a job may get; empty where nobody knows."""
+    gpu_counters_admin_only: bool | None = None
+    """The driver keeps the GPUs' counters for administrators (RmProfilingAdminOnly)."""
 
     def permits_counters(self, limit: int) -> bool:
         """Whether the kernel lets us count, by kernel.perf_event_paranoid as far as it is known."""

@@ -10,6 +10,8 @@ from profiling_operator.errors import LauncherError
 
 FOLDER = Path(__file__).parent / "bin"
 MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
+LIBRARY = "-usr1.so"
+"""Behind the launcher's own path, wherever that is: the library that is preloaded with TAU."""
 
 
 def path(machine: str = "") -> Path:
@@ -17,8 +19,17 @@ def path(machine: str = "") -> Path:
 
     Raises LauncherError when it was not built.
     """
+    return _built(machine, "")
+
+
+def library(machine: str = "") -> Path:
+    """The library beside the launcher, for a machine. Raises LauncherError as above."""
+    return _built(machine, LIBRARY)
+
+
+def _built(machine: str, suffix: str) -> Path:
     wanted = (machine or platform.machine()).lower()
-    found = FOLDER / f"launch-{MACHINES.get(wanted, wanted)}"
+    found = FOLDER / f"launch-{MACHINES.get(wanted, wanted)}{suffix}"
     if not os.access(found, os.X_OK):
         raise LauncherError(
             f"{found}: the launcher for {wanted} is not there; an installed wheel brings it, "

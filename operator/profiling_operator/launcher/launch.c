@@ -15,6 +15,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -24,14 +25,14 @@
  * block after POLLOUT. MOST words and descendants, ARENA more bytes than an exec takes. */
 enum { RESERVE = 4096, REASON = 256, MESSAGE = 2560, BLOCK = 4096, MOST = 1 << 16, ARENA = 8 << 20,
        MANY = 1024, DEEP = 512, PATH = 4096, TIMED_OUT = 124, OWN_FAILURE = 125, STOPPED = 143 };
-enum { RECORDED, VERSION, WORKSPACE, RECORD, COLLECTOR, WRAPPER, ENV, FOLDERS, CHDIR, OUTPUT_ENV,
+enum { RECORDED, VERSION, EXEC, WORKSPACE, RECORD, COLLECTOR, WRAPPER, ENV, FOLDERS, CHDIR, OUTPUT_ENV,
        WARMUPS, REPETITIONS, TIMEOUT, ON_TIMEOUT, GRACE, STOP, LOG_LIMIT, END_FILE, NAME,
-       SIZE_LIMIT, AFTER, AFTER_OUTPUT, AFTER_SECONDS, PROBE, PROBE_PATH, OPTIONS };
-static const char *const NAMES[] = { /* in the same order; the first two have no value */
-    "--recorded", "--version", "--workspace", "--record", "--collector", "--wrapper", "--env", "--path",
-    "--chdir", "--output-env", "--warmups", "--repetitions", "--timeout", "--on-timeout", "--grace", "--stop",
-    "--log-limit", "--stop-file-at-end", "--name", "--size-limit", "--after", "--after-output",
-    "--after-seconds", "--probe", "--probe-path"};
+       SIZE_LIMIT, AFTER, AFTER_OUTPUT, AFTER_SECONDS, PROBE, PROBE_PATH, PREPEND, OPTIONS };
+static const char *const NAMES[] = { /* in the same order; the first three have no value */
+    "--recorded", "--version", "--exec", "--workspace", "--record", "--collector", "--wrapper", "--env",
+    "--path", "--chdir", "--output-env", "--warmups", "--repetitions", "--timeout", "--on-timeout", "--grace",
+    "--stop", "--log-limit", "--stop-file-at-end", "--name", "--size-limit", "--after", "--after-output",
+    "--after-seconds", "--probe", "--probe-path", "--prepend"};
 static const struct { const char *name; int number; } SIGNALS[] = {
     {"NONE", 0}, {"HUP", SIGHUP}, {"INT", SIGINT}, {"QUIT", SIGQUIT}, {"ABRT", SIGABRT}, {"KILL", SIGKILL},
     {"USR1", SIGUSR1}, {"USR2", SIGUSR2}, {"ALRM", SIGALRM}, {"TERM", SIGTERM}, {NULL, 0}};
@@ -218,15 +219,38 @@ static bool is_inner(pid_t pid) {
     return stat("/proc/self/exe", &own) == 0 && stat(path, &other) == 0 &&
            own.st_dev == other.st_dev && own.st_ino == other.st_ino;
 }
+static bool is_tool(pid_t pid) { /* the direct child, and what an inner launcher is below */
+    bool found = pid == run.child; DIR *proc = opendir("/proc"); struct dirent *entry;
+    while (proc && !found && (entry = readdir(proc))) {
+        pid_t at = atoi(entry->d_name); if (at <= 0 || at == getpid() || !is_inner(at)) continue;
+        while (at > 0 && at != pid) at = parent_of(at);
+        found = at == pid;
+    }
+    if (proc) closedir(proc);
+    return found;
+}
 /* Whom a signal is for: all, tool, app, mapped=TEXT, without inner launchers; inner; INNER: really all.
  * USR1 kills who does not catch it: SigCgt decides, maps (where it is readable) narrows it down. */
 static bool is_target(pid_t pid, int signal, const char *target) {
     if (strchr("Ii", *target) || is_inner(pid)) return *target == 'I' || (*target == 'i' && is_inner(pid));
-    if (*target != 'm') return target[1] == 'l' || (abs(pid) == run.child) == (*target == 't');
+    if (*target == 't') return abs(pid) == run.child;
+    if (*target != 'm') return target[1] == 'l' || (pid > 0 ? !is_tool(pid) : pid != -run.child);
     char *status = process(pid, "status"), *at = status ? strstr(status, "SigCgt:") : NULL;
     unsigned long long caught = at ? strtoull(at + strlen("SigCgt:"), NULL, 16) : 0;
     const char *maps = process(pid, "maps");
     return signal && (caught >> (signal - 1) & 1) && (!maps || strstr(maps, strchr(target, '=') + 1));
+}
+/* A thread that usr1.c has made for USR1 gets it alone: who handles it anywhere else may hold a lock. */
+static bool tell(pid_t pid, int signal, bool mapped) {
+    char path[64]; snprintf(path, sizeof path, "/proc/%d/task", pid); bool told = false;
+    DIR *threads = mapped && signal == SIGUSR1 ? opendir(path) : NULL; struct dirent *entry;
+    while (threads && !told && (entry = readdir(threads))) {
+        snprintf(path, sizeof path, "task/%.20s/comm", entry->d_name); const char *name = process(pid, path);
+        told = name && !strcmp(name, "profiling-usr1\n") &&
+               !syscall(SYS_tgkill, pid, atoi(entry->d_name), signal);
+    }
+    if (threads) closedir(threads);
+    return told || !kill(pid, signal);
 }
 /* Signals descendants, found by their parents (tools change groups); without /proc, the child's group. */
 static size_t deliver(int signal, const char *target) { /* leaves whom it reached in family */
@@ -234,7 +258,8 @@ static size_t deliver(int signal, const char *target) { /* leaves whom it reache
     do {
         pid_t pid = entry ? atoi(entry->d_name) : proc ? 0 : -run.child, above = pid;
         do above = above > 0 ? parent_of(above) : above; while (above > 0 && above != getpid());
-        if (above != 0 && is_target(pid, signal, target) && !kill(pid, signal)) family[reached++] = pid;
+        if (above != 0 && is_target(pid, signal, target) && tell(pid, signal, *target == 'm'))
+            family[reached++] = pid;
     } while (proc && reached < MOST && (entry = readdir(proc)));
     if (proc) closedir(proc);
     return reached;
@@ -302,20 +327,31 @@ static bool spawn(char **words) { /* under an inner launcher they keep streams, 
     snprintf(run.app.exit, 8, "%d", code);
     return failed(code, "CannotStart", error, folder && faccessat(home, folder, X_OK, 0) ? folder : *line);
 }
-static void run_after(void) { /* where the application's files are; a run that is over gets its exit code */
+/* A command where the application's files are; a run that is over lends its state and gets its exit code. */
+static struct ending run_command(char **words, int flags, long long until) {
     const struct run kept = run; char log[PATH], **theirs = environ;
-    const int flags = O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK; /* no trap there */
     posix_spawn_file_actions_t files; posix_spawnattr_t how; prepare(&how, &files);
     snprintf(log, sizeof log, values[AFTER_OUTPUT][0] ? "%s.log" : "%s", after_output);
     posix_spawn_file_actions_addopen(&files, 1, after_output, flags, 0644);
     posix_spawn_file_actions_addopen(&files, 2, log, flags, 0644);
     posix_spawn_file_actions_addchdir_np(&files, run.path);
     run.app = run.tool = run.after; run.ended = false; environ = own_environ; /* for the search, too */
-    run.alone = posix_spawnp(&run.child, *after, &files, &how, after, environ) != 0;
+    run.alone = posix_spawnp(&run.child, *words, &files, &how, words, environ) != 0;
     environ = theirs; posix_spawn_file_actions_destroy(&files);
-    pump_until(now() + after_limit); /* what has not ended by then is killed */
+    pump_until(until); /* what has not ended by then is killed */
     struct ending ending = !run.ended ? kept.after : values[RECORDED][0] ? run.tool : run.app;
-    end_all(0); run = kept; run.after = ending;
+    end_all(0); run = kept;
+    return ending;
+}
+static void run_after(void) { /* `;` parts commands: each is run, whatever became of those before */
+    const long long until = now() + after_limit; const struct ending none = run.after;
+    int flags = O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK; /* no trap there */
+    for (char **words = after, **end; *words && now() < until; words = *end ? end + 1 : end) {
+        for (end = words; *end && strcmp(*end, ";"); end++) {}
+        char *const parting = *end; *end = NULL; run.after = none;
+        if (*words) run.after = run_command(words, flags, until);
+        *end = parting; flags = (flags & ~O_TRUNC) | O_APPEND;
+    }
 }
 /* cut: the launcher ended it; clean: nothing is left of it; known: so is the application's end. */
 static bool judge(bool cut, bool clean, bool known) {
@@ -410,19 +446,31 @@ static int probe(const char *path) { /* a container's health check, where the im
     bool good = answer && fscanf(answer, "HTTP/%*3d.%*3d %3d", &status) == 1 && status >= 200 && status < 400;
     return !good && dprintf(STDERR_FILENO, "%s answered %d\n", path, status) != 0;
 }
+static _Noreturn void become(char **words) { /* what stands around the application has its own variables */
+    for (char **given = values[PREPEND]; *given; given++) {
+        char *value = strchr(*given, '='), *old; if (!value) refuse(*given);
+        *value++ = '\0'; old = getenv(*given);
+        snprintf(arena, ARENA, "%s%s%s", value, old && *old ? ":" : "", old ? old : "");
+        setenv(*given, arena, 1);
+    }
+    execvp(*words, words); int error = errno;
+    dprintf(STDERR_FILENO, "launch: CannotStart: %s: %s\n", strerror(error), *words);
+    exit(error == ENOENT || error == ENOTDIR ? 127 : 126);
+}
 int main(int argc, char **argv) {
     char **word = argv + (argc > 0);
     for (; *word && strcmp(*word, "--") != 0; word++) {
         int option = 0, n = 0;
         while (option < OPTIONS && strcmp(NAMES[option], *word) != 0) option++;
-        if (option == OPTIONS || (option > VERSION && !word[1])) refuse(*word);
+        if (option == OPTIONS || (option > EXEC && !word[1])) refuse(*word);
         while (values[option][n]) if (++n + 1 == MANY) refuse("so many options");
-        values[option][n] = option > VERSION ? *++word : *word;
+        values[option][n] = option > EXEC ? *++word : *word;
     }
     if (values[VERSION][0]) return puts("launch 1 (protocol 1)") < 0;
     if (values[PROBE][0] && !*word) return probe(values[PROBE_PATH][0]);
-    if (values[PROBE][0] || !*word || !word[1] || !values[WORKSPACE][0] == !values[RECORD][0] ||
-        argv + argc > word + MOST) refuse("the command line");
+    if (values[EXEC][0] && *word && word[1]) become(word + 1);
+    if (values[EXEC][0] || values[PROBE][0] || !*word || !word[1] || argv + argc > word + MOST ||
+        !values[WORKSPACE][0] == !values[RECORD][0]) refuse("the command line");
     for (char **step = values[STOP]; *step; step++) walk_step(*step, true);
     warmups = number(WARMUPS, "0", 1); total = warmups + number(REPETITIONS, "1", 1);
     timeout = number(TIMEOUT, "0", SECOND); grace = number(GRACE, "60", SECOND);
