@@ -1,4 +1,4 @@
-"""The TAU collector before the run, its verdict, and files that change under it.
+"""The TAU collector before the run, and files that change under it.
 
 What it makes of files is in test_tau_reading.py.
 """
@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from profiling_operator import artifacts
 from profiling_operator.captures import Capture, Evidence, Fate, FileNote
-from profiling_operator.collectors import Facts, StopStep, Wait, tau
+from profiling_operator.collectors import Facts, StopStep, Wait, Wrapper, tau
 from profiling_operator.errors import Reason
 
 SAMPLES = Path(__file__).parent.parent / "samples/tau"
@@ -36,12 +36,18 @@ def test_wrap_by_default() -> None:
     """Sampling of any program, flat, into the run's own folder."""
     wrapper = TAU.wrap(options())
 
-    assert wrapper.words == ("{tool}/bin/tau_exec", "-T", "serial,pthread", "-ebs", "--")
+    assert wrapper.words == (
+        *("{tool}/bin/tau_exec", "-T", "serial,pthread", "-ebs"),
+        *("-loadlib={launcher}-usr1.so", "--"),
+    )
     assert wrapper.path == ("{toolchain}/bin",)
     assert not wrapper.hides_exit_code
     assert wrapper.env == {
         "PROFILEDIR": "{run}/tau",
+        "TRACEDIR": "{run}/tau",
+        "TAU_PROFILE": "1",
         "TAU_PROFILE_FORMAT": "profile",
+        "TAU_TRACE": "0",
         "TAU_METRICS": "TIME",
         "TAU_CALLPATH": "0",
         "TAU_SAMPLING": "1",
@@ -59,25 +65,108 @@ def test_wrap_with_everything() -> None:
             unwind=True,
             callpathDepth=20,
             metrics=["TIME", "PAPI_TOT_CYC"],
+            format="snapshot",
+            tracing=True,
             io=True,
             memory=True,
+            mpi=True,
+            openmp=True,
+            cuda=True,
             throttle=False,
-            tags=["mpi", "cupti"],
-            args=["-cupti", "-ebs_source=PAPI_TOT_INS"],
+            throttleCalls=1000,
+            throttleMicroseconds=50,
+            selectFile="/app/select.tau",
+            stopThread=False,
+            args=["-um", "-ebs_source=PAPI_TOT_INS"],
         )
     )
 
     assert wrapper.words[1:] == (
-        *("-T", "mpi,cupti", "-ebs", "-io", "-memory"),
-        *("-cupti", "-ebs_source=PAPI_TOT_INS", "--"),
+        *("-T", "mpi,ompt,cupti", "-ebs", "-io", "-memory", "-ompt", "-cupti"),
+        *("-um", "-ebs_source=PAPI_TOT_INS", "--"),
     )
     expected = {
         "TAU_METRICS": "TIME,PAPI_TOT_CYC",
+        "TAU_PROFILE_FORMAT": "snapshot",
+        "TAU_TRACE": "1",
+        "TAU_PROFILE": "1",
         "TAU_CALLPATH": "1",
         "TAU_CALLPATH_DEPTH": "20",
         "TAU_EBS_PERIOD": "5000",
         "TAU_EBS_UNWIND": "1",
         "TAU_THROTTLE": "0",
+        "TAU_THROTTLE_NUMCALLS": "1000",
+        "TAU_THROTTLE_PERCALL": "50",
+        "TAU_PLUGINS": "libTAU-filter-plugin.so(/app/select.tau)",
+        "TAU_PLUGINS_PATH": "{toolchain}/lib/shared-mpi-ompt-cupti",
+    }
+    assert expected.items() <= wrapper.env.items()
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"binding": "papi-pthread"}, ("tau_exec", "-XrunTAUsh-papi-pthread")),
+        ({"tags": ["papi"], "mpi": True}, ("tau_exec", "-T", "papi")),
+        ({"python": True}, ("tau_python", "-T", "serial,pthread")),
+    ],
+    ids=["binding", "tags", "python"],
+)
+def test_which_program_and_which_build(given: dict[str, Any], words: tuple[str, ...]) -> None:
+    """A build can be named; tags that are given are all there are."""
+    program, *rest = TAU.wrap(options(sampling=False, stopThread=False, **given)).words
+
+    assert (program.removeprefix("{tool}/bin/"), *rest) == (*words, "--")
+
+
+def preloaded(wrapper: Wrapper) -> list[str]:
+    """What is preloaded, by file."""
+    (given,) = [one for one in wrapper.words if one.startswith("LD_PRELOAD=")]
+    return [one.rpartition("/")[2] for one in given.removeprefix("LD_PRELOAD=").split(":")]
+
+
+def test_preload_by_default() -> None:
+    """Only the application gets the libraries, and no script is needed."""
+    wrapper = TAU.wrap(options(launch="preload"))
+    folder = "{toolchain}/lib/shared-pthread"
+    libraries = ("libTAU-pthread.so", "libTAU.so", "{launcher}-usr1.so", "libTAU-preload.so")
+    expected = [one if "{" in one else f"{folder}/{one}" for one in libraries]
+
+    assert wrapper.words == (
+        *("{launcher}", "--exec", "--prepend", f"LD_PRELOAD={':'.join(expected)}"),
+        *("--prepend", f"LD_LIBRARY_PATH={folder}", "--"),
+    )
+    assert (wrapper.path, wrapper.is_inner) == ((), True)
+    assert wrapper.env == TAU.wrap(options()).env
+
+
+def test_preload_with_everything() -> None:
+    """What tau_exec would preload and set, in its order."""
+    wrapper = TAU.wrap(
+        options(
+            launch="preload",
+            binding="mpi-ompt",
+            openmp=True,
+            cuda=True,
+            io=True,
+            memory=True,
+            stopThread=False,
+            metrics=["TIME", "PAPI_TOT_CYC"],
+        )
+    )
+
+    assert preloaded(wrapper) == [
+        *("libTAU-CudaQP.so", "libTAU-CUpti.so", "libTAU-CUact.so", "libTAU-memorywrap.so"),
+        *("libTAU-iowrap.so", "libTAU.so", "libTAU-preload.so"),
+    ]
+    folder = "{toolchain}/lib/shared-mpi-ompt"
+    expected = {
+        "TAU_METRICS": "TAUGPU_TIME,PAPI_TOT_CYC",
+        "TAU_TRACK_HEAP": "1",
+        "TAU_TRACK_MEMORY_LEAKS": "1",
+        "OMP_TOOL": "enabled",
+        "OMP_TOOL_LIBRARIES": f"{folder}/libTAU.so",
+        "NVTX_INJECTION64_PATH": f"{folder}/libTAU-CUpti.so",
     }
     assert expected.items() <= wrapper.env.items()
 
@@ -102,6 +191,12 @@ def test_wrap_without_sampling() -> None:
         {"tags": ["serial pthread"]},
         {"args": ["--"]},
         {"args": ["./app"]},
+        {"binding": "../x"},
+        {"selectFile": "a:b"},
+        {"selectFile": "f(x)"},
+        {"launch": "preload", "python": True},
+        {"launch": "preload", "args": ["-um"]},
+        {"format": "sqlite"},
         {"depth": 3},
     ],
     ids=str,
@@ -146,6 +241,9 @@ def test_preflight(given: dict[str, Any], place: Facts, impossible: bool) -> Non
     ("given", "expected"),
     [
         ({}, set()),
+        ({"cuda": True}, {"cupti"}),
+        ({"cuda": True, "launch": "preload"}, {"cupti"}),
+        ({"binding": "cupti-pthread"}, {"cupti"}),
         ({"tags": ["serial", "cupti"]}, {"cupti"}),
         ({"args": ["-cupti"]}, {"cupti"}),
         ({"args": ["-um"]}, {"cupti"}),
@@ -157,36 +255,11 @@ def test_clashes(given: dict[str, Any], expected: set[str]) -> None:
     assert TAU.clashes(options(**given)) == expected
 
 
-def evidence(
-    *messages: str, entries: int = 2, names: int = 1, fate: Fate = Fate.CONVERTED, **kinds: int
-) -> Evidence:
-    """What was read."""
-    notes = [FileNote(f"profile.{at}.0.0", fate, text) for at, text in enumerate(messages)]
-    return Evidence(entries=entries, kinds=kinds, notes=notes, names=names)
+def test_the_verdict_is_that_of_its_files() -> None:
+    """See test_tau_verdict.py."""
+    verdict = TAU.usable(Evidence(entries=0, kinds={}, notes=[]))
 
-
-@pytest.mark.parametrize(
-    ("given", "reason"),
-    [
-        (evidence("", names=5, timer=5), Reason.COMPLETED),
-        (evidence("", names=1, sample=9), Reason.COMPLETED),
-        (evidence("only TAU's own timers", names=3, counter=1), Reason.COMPLETED),
-        (evidence("truncated: 1 of 2 timers", names=5), Reason.COMPLETED),
-        (evidence(entries=0), Reason.NOTHING_MEASURED),
-        (evidence("odd", entries=0, fate=Fate.REFUSED), Reason.OUTPUT_UNREADABLE),
-        (evidence("truncated: it is empty", entries=0, fate=Fate.REFUSED), Reason.OUTPUT_TRUNCATED),
-        (evidence("truncated: 1 of 9 timers", names=1), Reason.OUTPUT_TRUNCATED),
-        (evidence("", names=1, timer=1), Reason.NOTHING_MEASURED),
-        (evidence("only TAU's own timers", names=2, timer=2), Reason.NOTHING_MEASURED),
-        (evidence("", entries=0), Reason.NOTHING_MEASURED),
-    ],
-)
-def test_verdicts(given: Evidence, reason: Reason) -> None:
-    """A profile with only the whole program in it is of no use, and the hint says what helps."""
-    verdict = TAU.usable(given)
-
-    assert verdict.reason is reason
-    assert verdict.usable == (reason is Reason.COMPLETED)
+    assert (verdict.usable, verdict.reason) == (False, Reason.NOTHING_MEASURED)
 
 
 def test_a_file_that_vanishes_is_refused(tmp_path: Path) -> None:

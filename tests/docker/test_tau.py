@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from engines import client, reason_of, status_of
 
 from made_up_tau import MEASURED, PREFIX, make
@@ -90,6 +91,20 @@ def test_from_a_folder(run: Run, env: dict[str, str], tmp_path: Path) -> None:
     done = run(app={**app("python"), "command": command}, collectors=TAU)
 
     assert_measured(done, tmp_path)
+
+
+def test_preloaded_in_an_image_without_bash(run: Run, env: dict[str, str], tmp_path: Path) -> None:
+    """The launcher becomes the program: no script, so no shell is needed and none is brought."""
+    folder = make(tmp_path / "opt" / "tau")
+    env |= {"PROFJOB_TOOLCHAINS__TAU__PATH": str(folder), "PATH": f"{Path(sys.executable).parent}"}
+    command = ["sh", "-c", f"{MEASURED.replace(PREFIX, str(folder))}; echo $LD_PRELOAD"]
+    collectors = [{"name": "tau", "options": {"launch": "preload"}}]
+
+    done = run(app={**app("busybox"), "command": command}, collectors=collectors)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    log = (tmp_path / "profiling_output" / "run-0" / "app.log").read_text()
+    assert f"{folder}/lib/shared-pthread/libTAU.so:/.profiling/launch-usr1.so:" in log
 
 
 @pytest.mark.needs("shell")
@@ -193,10 +208,14 @@ def test_libraries_of_what_is_loaded_come_along(
 
 
 @pytest.mark.needs("tau")
-def test_a_real_tau(tmp_path: Path) -> None:
+@pytest.mark.parametrize("launch", ["tau_exec", "preload"])
+def test_a_real_tau(tmp_path: Path, launch: str) -> None:
     """The C example in its own image: samples name `hot`."""
     folder = tmp_path / "c-threads"
     shutil.copytree(ROOT / "examples" / "c-threads", folder)
+    body = yaml.safe_load((folder / "job.yaml").read_text())
+    body["spec"]["collectors"][0]["options"]["launch"] = launch
+    (folder / "job.yaml").write_text(yaml.safe_dump(body))
     done = subprocess.run(
         [sys.executable, "-m", "profiling_operator", "run", str(folder / "job.yaml"),
          "--executor", "docker", "-o", "json", "--results", str(folder / "results")],

@@ -18,8 +18,10 @@ def arrange(root: Path, *paths: str) -> tuple[list[tau_files.Thread], dict[str, 
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(b"")
         os.utime(file, ns=(index, index))
-    threads, unused = tau_files.arrange(artifacts.scan(root).artifacts)
-    return threads, {one.artifact.path: one.reason for one in unused}
+    groups, unused = tau_files.arrange(artifacts.scan(root).artifacts)
+    found = [*unused, *(one for group in groups for one in group.superseded)]
+    threads = [thread for group in groups for thread in group.threads]
+    return threads, {one.artifact.path: one.reason for one in found}
 
 
 def paths(threads: list[tau_files.Thread]) -> list[list[str]]:
@@ -69,19 +71,29 @@ def test_a_common_folder_tells_nothing(tmp_path: Path) -> None:
     assert {one.folder for one in threads} == {""}
 
 
+def earlier(threads: list[tau_files.Thread]) -> list[list[str]]:
+    """The states before the last ones."""
+    return [[file.path for file in thread.earlier] for thread in threads]
+
+
 def test_a_final_profile_wins_over_dumps(tmp_path: Path) -> None:
-    """Even when it is the older file; the dumps say what is read instead."""
+    """Even when it is the older file; dumps without a time and selective ones say what is read."""
     threads, unused = arrange(
-        tmp_path, "profile.0.0.0", "dump.0.0.0", "dump__Mon-Nov-23-12:31:27-2026__.0.0.0"
+        tmp_path,
+        "profile.0.0.0",
+        "dump.0.0.0",
+        "dump__Mon-Nov-23-12:31:27-2026__.0.0.0",
+        "sel_dump__Mon-Nov-23-12:31:27-2026__.0.0.0",
     )
 
     assert paths(threads) == [["profile.0.0.0"]]
-    assert set(unused) == {"dump.0.0.0", "dump__Mon-Nov-23-12:31:27-2026__.0.0.0"}
+    assert earlier(threads) == [["dump__Mon-Nov-23-12:31:27-2026__.0.0.0"]]
+    assert set(unused) == {"dump.0.0.0", "sel_dump__Mon-Nov-23-12:31:27-2026__.0.0.0"}
     assert "profile.0.0.0 is read" in unused["dump.0.0.0"]
 
 
-def test_the_last_of_several_dumps_is_read(tmp_path: Path) -> None:
-    """By the time in the name, since copying changes the files' own; they are cumulative."""
+def test_dumps_come_in_the_order_of_their_times(tmp_path: Path) -> None:
+    """By the time in the name, since copying changes the files' own."""
     threads, unused = arrange(
         tmp_path,
         "dump__Tue-Dec-1-00:00:09-2026__.0.0.0",
@@ -93,7 +105,8 @@ def test_the_last_of_several_dumps_is_read(tmp_path: Path) -> None:
         ["dump__Mon-Nov-30-23:59:59-2026__.0.0.1"],
         ["dump__Tue-Dec-1-00:00:09-2026__.0.0.0"],
     ]
-    assert list(unused) == ["dump__Mon-Nov-30-23:59:59-2026__.0.0.0"]
+    assert sorted(earlier(threads)) == [[], ["dump__Mon-Nov-30-23:59:59-2026__.0.0.0"]]
+    assert not unused
 
 
 def test_whole_dumps_before_selective_ones_and_impossible_times(tmp_path: Path) -> None:
@@ -108,14 +121,11 @@ def test_whole_dumps_before_selective_ones_and_impossible_times(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("tautrace.0.0.0.trc", "a TAU trace: not read yet"),
-        ("events.0.edf", "a TAU trace: not read yet"),
-        ("tau.trc", "a TAU trace: not read yet"),
-        ("tauprofile.xml", "a merged profile: not read yet"),
-        ("mine-tauprofile.xml", "a merged profile: not read yet"),
-        ("snapshot.0.0.0", "a snapshot profile: not read yet"),
-        ("trial.ppk", "a packed profile of ParaProf: not read yet"),
-        ("traces.otf2", "an OTF2 trace: not read yet"),
+        ("mine.trc", "a trace without its place in its name"),
+        ("mine.edf", "definitions without a node in their name"),
+        ("trial.ppk", "a packed profile of ParaProf, which reads it itself"),
+        ("traces.otf2", "an OTF2 trace, for Vampir and otf2-print"),
+        ("tauprofile.db", "a database of TAU's SQLite plugin"),
         ("core.123", "not a file of TAU's"),
         ("profile.0.0", "not a file of TAU's"),
         ("profile.0.0.0.gz", "not a file of TAU's"),
@@ -132,3 +142,47 @@ def test_only_tau_names_profiles(tmp_path: Path) -> None:
     assert tau_files.is_surely_tau("dump__Mon-Nov-23-12:31:27-2026__.0.0.0")
     assert not tau_files.is_surely_tau("libc.so.2.3.6")
     assert not tau_files.is_surely_tau("profile")
+
+
+def groups(root: Path, *names: str) -> list[tau_files.Group]:
+    """Groups of empty files."""
+    arrange(root, *names)
+    return tau_files.arrange(artifacts.scan(root).artifacts)[0]
+
+
+def test_a_trace_finds_its_definitions(tmp_path: Path) -> None:
+    """Those of its node, in its folder."""
+    found = groups(
+        tmp_path, "tautrace.0.0.1.trc", "tautrace.1.0.0.trc", "events.0.edf", "a/events.1.edf"
+    )
+
+    traces = [trace for group in found for trace in group.traces]
+    assert [(one.artifact.path, one.wanted) for one in traces] == [
+        ("tautrace.0.0.1.trc", "events.0.edf"),
+        ("tautrace.1.0.0.trc", "events.1.edf"),
+    ]
+    assert [one.definitions and one.definitions.path for one in traces] == ["events.0.edf", None]
+    assert [one.place for one in traces] == [(0, 0, 1), (1, 0, 0)]
+
+
+def test_a_node_is_read_together(tmp_path: Path) -> None:
+    """Its profiles, snapshots, traces and definitions; another node apart from it."""
+    found = groups(
+        tmp_path,
+        *("events.0.edf", "profile.0.0.0", "profile.1.0.0", "snapshot.0.0.0"),
+        *("tautrace.0.0.0.trc", "dump.0.0.0"),
+    )
+
+    assert [{one.path for one in group.files} for group in found] == [
+        {"events.0.edf", "profile.0.0.0", "snapshot.0.0.0", "tautrace.0.0.0.trc", "dump.0.0.0"},
+        {"profile.1.0.0"},
+    ]
+
+
+@pytest.mark.parametrize("name", ["tauprofile.xml", "mine-tauprofile.xml.gz", "tau.trc", "tau.edf"])
+def test_a_file_of_all_nodes_binds_its_folder(tmp_path: Path, name: str) -> None:
+    """Whoever reads one of the nodes has to know of it."""
+    found = groups(tmp_path, name, "profile.0.0.0", "profile.1.0.0", "a/profile.0.0.0")
+
+    assert sorted(len(group.files) for group in found) == [1, 3]
+    assert tau_files.is_read(name)

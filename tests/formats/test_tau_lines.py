@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from profiling_operator.formats import tau_lines, tau_names
+from profiling_operator.formats import tau_lines
 
 
 @pytest.mark.parametrize(
@@ -45,29 +45,82 @@ def test_what_is_no_profile_has_no_head(text: bytes) -> None:
     ],
 )
 def test_a_timers_name_ends_at_its_last_quote(line: bytes, name: bytes) -> None:
-    """TAU escapes nothing; the quick way finds the same as the pattern."""
+    """TAU escapes nothing."""
     found = tau_lines.TIMER.match(line)
 
     assert found is not None
     assert found.groups()[:5] == (name, b"1", b"0", b"17", b"17")
-    quick = tau_lines.whole_timer(line)
-    assert quick is None or (quick[0][1:], quick[2:]) == (name, (1, 0, 17, 17))
-    assert (quick is not None) == line.endswith(b'" \n')
+
+
+def test_five_whole_numbers_of_each_line() -> None:
+    """Read together, in their order."""
+    assert tau_lines.five_numbers([b"1 0 17 17 0", tau_lines.ZEROS]) == [
+        (1, 0, 17, 17, 0),
+        (0, 0, 0, 0, 0),
+    ]
+    assert tau_lines.five_numbers([]) == []
 
 
 @pytest.mark.parametrize(
     "numbers",
-    [b"1 0 -1 5", b"1 0 1.5 5", b"1 0 nan 5", b"1 0 1e3 5", b"1 0 5", b"1 0 " + b"9" * 18 + b" 5"],
+    [
+        b"1 0 -1 5 0",
+        b"1 0 1.5 5 0",
+        b"1 0 nan 5 0",
+        b"1 0 5 0",
+        b"1 0 5 5 0 0",
+        b"1 0 " + b"9" * 18 + b" 5 0",
+        b"1 0 5 5 0],[1 0 5 5 0",
+        b"",
+        b"]",
+    ],
 )
 def test_other_numbers_are_left_to_the_pattern(numbers: bytes) -> None:
-    """The quick way takes whole numbers only, and such that stay within 64 bits."""
-    assert tau_lines.whole_timer(b'"a" %b 0 GROUP="X" \n' % numbers) is None
+    """Whole numbers only, such that stay within 64 bits, five in each line."""
+    assert tau_lines.five_numbers([tau_lines.ZEROS, numbers]) is None
 
 
-def test_an_event_needs_its_line_feed() -> None:
-    """Without it the last number may have been cut."""
-    assert tau_lines.EVENT.match(b'"a "b" 1" 1 4 4 4 16\n')
-    assert not tau_lines.EVENT.match(b'"a" 1 4 4 4 16')
+def lines_of(text: bytes) -> list[tuple[int, bytes]]:
+    """Every line with its number, from 3 on, and at last what is left over."""
+    lines = tau_lines.Lines(io.BytesIO(text), 3)
+    found = []
+    while block := lines.block():
+        found += list(enumerate(block, lines.number - len(block)))
+    return [*found, (lines.number, lines.rest)]
+
+
+def test_lines_come_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With their numbers, whatever a block cuts; the last one without its line feed apart."""
+    monkeypatch.setattr(tau_lines, "BLOCK", 5)
+
+    assert lines_of(b"a\n\nlonger than a block\nrest") == [
+        (3, b"a"),
+        (4, b""),
+        (5, b"longer than a block"),
+        (6, b"rest"),
+    ]
+
+
+def test_lines_can_be_put_back_and_left_out() -> None:
+    """They come again with their numbers."""
+    lines = tau_lines.Lines(io.BytesIO(b"a\nb\nc\nd\n"), 3)
+
+    assert lines.block() == [b"a", b"b", b"c", b"d"]
+    lines.put_back([b"b", b"c", b"d"])
+    lines.skip(1)
+    assert (lines.block(), lines.number) == ([b"c", b"d"], 7)
+    lines.skip(10)
+    assert lines.block() == []
+
+
+def test_an_endless_line_does_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its pieces are thrown away; only its end is left."""
+    monkeypatch.setattr(tau_lines, "BLOCK", 10)
+    monkeypatch.setattr(tau_lines, "LONGEST_LINE", 20)
+
+    found = lines_of(b"a\n" + b"x" * 1005 + b"\nb\n")
+    assert [at for at, _ in found] == [3, 4, 5, 6]
+    assert len(found[1][1]) < 35
 
 
 @pytest.mark.parametrize(
@@ -80,28 +133,8 @@ def test_an_event_needs_its_line_feed() -> None:
     ],
 )
 def test_hostile_lines_take_no_time(line: bytes) -> None:
-    """The patterns do not search again and again from each quote."""
+    """The pattern does not search again and again from each quote."""
     begin = time.process_time()
-    for pattern in (tau_lines.TIMER, tau_lines.EVENT):
-        pattern.match(line)
+    tau_lines.TIMER.match(line)
 
     assert time.process_time() - begin < 5
-
-
-def test_timers_of_one_name_add_up() -> None:
-    """An unknown value counts as nothing."""
-    shape = tau_names.timer(b"a", b"MPI")
-
-    added = tau_lines.together((shape, 2, 1, 300, None), (shape, 3, 2, 400, 500))
-    assert added == (shape, 5, 3, 700, 500)
-
-
-def test_events_of_one_name_are_combined() -> None:
-    """As if all values had been seen together."""
-    shape = tau_names.event(b"a")
-    one = tau_lines.Event(shape, 2, 10, 2, 6, 104)
-    other = tau_lines.Event(shape, 1, 30, None, 30, 900)
-
-    assert tau_lines.combined(one, other) == (shape, 3, 30, 2, 14, 1004)
-    empty = tau_lines.Event(shape, 0, None, None, 0, None)
-    assert tau_lines.combined(empty, empty) == (shape, 0, None, None, 0, None)

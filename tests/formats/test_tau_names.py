@@ -175,12 +175,28 @@ def test_names_are_remembered_within_bounds(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(tau_names, "NAMES_KEPT", 3)
     names = tau_names.Names()
 
-    assert names.timer(b"a", b"MPI") is names.known[b"a", b"MPI"]
+    first = names.timer(b"a", b"MPI")
+    assert names.timer(b"a", b"MPI") is first
     assert names.timer(b'"a', b'MPI" \n').key == "a"
     assert names.event(b"e") is names.event(b"e")
     for index in range(10):
         names.timer(b"f%d" % index, b"")
-        names.event(b"e%d" % index)
-    names.timer(b"x" * (tau_names.LONGEST_KEPT + 1), b"")
-    assert 0 < len(names.known) <= 3
-    assert all(len(raw) < 10 for raw, _ in names.known)
+    assert names.timer(b"a", b"MPI") is not first
+
+
+def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By number, by the length of a name, and by the bytes of all."""
+    monkeypatch.setattr(tau_names, "NAMES_KEPT", 3)
+    monkeypatch.setattr(tau_names, "BYTES_KEPT", 100)
+    kept: tau_names.Kept[int, str] = tau_names.Kept()
+
+    assert [kept.keep(index, "made", 5) for index in range(4)] == [False, False, False, True]
+    assert list(kept) == [3]
+    assert kept.keep(4, "made", 96)
+    assert not kept.keep(5, "made", tau_names.LONGEST_KEPT + 1)
+    assert list(kept) == [4]
+
+
+def test_mangled_names_are_read() -> None:
+    """As TAU writes those of samples."""
+    assert tau_names.timer(b"[SAMPLE] _ZN3foo3barEv [{a.cpp} {3}]", b"").name == "foo::bar()"

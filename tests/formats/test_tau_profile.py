@@ -11,7 +11,7 @@ import pytest
 
 from profiling_operator.entries import Entry, Kind
 from profiling_operator.formats import tau_lines, tau_profile
-from profiling_operator.formats.tau_names import Names
+from profiling_operator.formats.tau_entries import Families, Place
 
 MADE = Path(__file__).parent.parent / "samples/tau/hand-made"
 TIME = "2026-11-23T12:21:04.427427000Z"
@@ -22,8 +22,8 @@ def reading(text: bytes, metric: str = "TIME", folder: str = "") -> tau_profile.
     stream = io.BytesIO(text)
     head = tau_lines.read_head(stream)
     assert head is not None
-    place = tau_profile.Place(time=TIME, metric=metric, job="n/j", process=3, folder=folder)
-    return tau_profile.Reading(stream, head, place, Names())
+    place = Place(time=TIME, metric=metric, job="n/j", process=3, folder=folder)
+    return tau_profile.Reading(stream, head, place, Families().of(place))
 
 
 def read(case: str, name: str = "profile.0.0.0") -> tuple[list[Entry], tau_profile.Reading]:
@@ -235,6 +235,7 @@ def test_a_missing_column_line_is_told() -> None:
 def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Past a limit timers are given out before the end: all are there, in order."""
     monkeypatch.setattr(tau_profile, "HELD_TIMERS", 3)
+    monkeypatch.setattr(tau_lines, "BLOCK", 64)
     lines = [f'"f{index}" 1 0 1 1 0 GROUP="X" ' for index in range(10)]
     one = reading(
         timers(10, *lines)
@@ -248,7 +249,8 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_line_without_end_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lines are read in pieces: an endless one is a problem, not an end of memory."""
-    monkeypatch.setattr(tau_profile, "LONGEST_LINE", 100)
+    monkeypatch.setattr(tau_lines, "LONGEST_LINE", 100)
+    monkeypatch.setattr(tau_lines, "BLOCK", 64)
     one = reading(timers(2, '"a" 1 0 1 1 0 GROUP="X" ', "x" * 1000, '"b" 1 0 1 1 0 GROUP="X" '))
 
     assert [entry.name for entry in one.entries()] == ["a", "b"]
@@ -270,8 +272,8 @@ def test_damaged_files_never_raise(seed: int) -> None:
         stream = io.BytesIO(bytes(text))
         head = tau_lines.read_head(stream)
         if head:
-            place = tau_profile.Place(time=TIME, metric="TIME")
-            one = tau_profile.Reading(stream, head, place, Names())
+            place = Place(time=TIME, metric="TIME")
+            one = tau_profile.Reading(stream, head, place, Families().of(place))
             for entry in one.entries():
                 assert msgspec.json.decode(msgspec.json.encode(entry), type=Entry) == entry
             assert isinstance(one.summary(), str)

@@ -1,20 +1,13 @@
-"""TAU: wraps the command in tau_exec, and reads the text profiles that it leaves."""
+"""TAU: gets into the program by tau_exec or by preloading, and reads what it leaves."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, model_validator
 
-from profiling_operator.captures import (
-    Capture,
-    Evidence,
-    Fate,
-    Item,
-    Verdict,
-    judge_common,
-)
+from profiling_operator.captures import Capture, Evidence, Item, Verdict
 from profiling_operator.collectors import (
     Collector,
     Facts,
@@ -24,9 +17,8 @@ from profiling_operator.collectors import (
     Wait,
     Wrapper,
 )
-from profiling_operator.entries import Kind
 from profiling_operator.errors import Reason
-from profiling_operator.formats import tau_reading
+from profiling_operator.formats import tau_reading, tau_verdict
 from profiling_operator.frozen import Frozen
 
 Tag = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_+-]+$", max_length=64)]
@@ -36,12 +28,25 @@ Word = Annotated[str, StringConstraints(pattern=r"^-[^-].*$", max_length=1024)]
 MOST_METRICS = 25  # TAU_MAX_COUNTERS
 PARANOID_LIMIT = 2  # above it, the kernel refuses counters to users without CAP_PERFMON
 CUPTI_WORDS = ("cupti", "cuda", "-um", "-sass", "-env")
-ONLY_OWN_TIMERS = "only TAU's own timers"
+FILE = r"^[^:(),]+$"  # TAU parses it: name(argument,argument):name(…)
+FORMATS = {"text": "profile", "merged": "merged", "snapshot": "snapshot"}
+STOP_LIBRARY = "{launcher}-usr1.so"
+ONLY_TAU_EXEC = "python and args are for launch: tau_exec"
 
 
 class Options(Frozen):
     """What TAU measures."""
 
+    launch: Literal["tau_exec", "preload"] = "tau_exec"
+    """How TAU gets into the program: by its script tau_exec, which finds the build for the tags and
+    needs bash in the image (a static one is brought where there is none), or by preloading the
+    libraries of one build, which needs nothing."""
+    tags: Annotated[tuple[Tag, ...], Field(min_length=1, max_length=16)] | None = None
+    """Which build of TAU is taken (tau_exec -T). Default: serial or mpi; pthread, or ompt with
+    openmp; cupti with cuda. Without serial, mpi is added by tau_exec."""
+    binding: Tag | None = None
+    """The build itself: what follows `shared-` in the name of its folder below lib. Default: by the
+    tags; for preloading, and for selectFile, the tags without serial, joined by hyphens."""
     sampling: bool = True
     """Interrupt the program regularly and note where it is: works with any program."""
     sampling_period: Annotated[int, Field(ge=100, le=60_000_000)] | None = None
@@ -52,17 +57,58 @@ class Options(Frozen):
     """How many timers deep call paths are measured; 0 measures timers without their callers."""
     metrics: Annotated[tuple[Metric, ...], Field(min_length=1, max_length=MOST_METRICS)] = ("TIME",)
     """TIME, CPU_TIME, PAPI_TOT_CYC, ...; several give one file each per thread."""
+    format: Literal["text", "merged", "snapshot"] = "text"
+    """The profile's files: one of text for each thread and metric; one of XML for all threads; one
+    of XML for each thread. At a timeout TAU writes text, whatever was asked for."""
+    tracing: bool = False
+    """Write a trace as well: each event with its time. What is still in TAU's buffers at a timeout
+    is lost."""
     io: bool = False
     """Measure reading and writing files."""
     memory: bool = False
     """Measure allocations of memory."""
+    mpi: bool = False
+    """Measure calls of MPI: takes a build with MPI, the application's own."""
+    openmp: bool = False
+    """Measure OpenMP by the interface OMPT, which the compiler's runtime has to offer."""
+    cuda: bool = False
+    """Measure kernels, copies and calls of CUDA by CUPTI, which only one tool can use."""
+    python: bool = False
+    """Measure functions of Python: the command is a script and its arguments, without the
+    interpreter, or -m and a module; tau_python starts it."""
     throttle: bool = True
     """Stop measuring functions that are short and called very often."""
-    tags: Annotated[tuple[Tag, ...], Field(min_length=1, max_length=16)] = ("serial", "pthread")
-    """Which build of TAU is taken (tau_exec -T): mpi, openmp, cupti, ...; without serial, mpi is
-    added by tau_exec."""
+    throttle_calls: Annotated[int, Field(ge=1, le=10**12)] | None = None
+    """With throttle: so many calls are often; TAU's own default is 100000."""
+    throttle_microseconds: Annotated[int, Field(ge=1, le=10**9)] | None = None
+    """With throttle: fewer microseconds a call are short; TAU's own default is 10."""
+    select_file: Annotated[str, StringConstraints(pattern=FILE, max_length=512)] | None = None
+    """A file in the application's container that says which timers are measured
+    (BEGIN_EXCLUDE_LIST, BEGIN_INCLUDE_LIST)."""
+    stop_thread: bool = True
+    """Have a thread of our own in the program write the profile at a timeout. Without it, TAU does
+    that wherever the program is interrupted, and often hangs in a program that allocates much."""
     args: Annotated[tuple[Word, ...], Field(max_length=64)] = ()
-    """More options for tau_exec, such as -cupti or -ebs_source=PAPI_TOT_INS."""
+    """More options for tau_exec, such as -um or -ebs_source=PAPI_TOT_INS."""
+
+    @model_validator(mode="after")
+    def _only_what_can_be_preloaded(self) -> Options:
+        if self.launch == "preload" and (self.python or self.args):
+            raise ValueError(ONLY_TAU_EXEC)
+        return self
+
+    @property
+    def build_tags(self) -> tuple[str, ...]:
+        """The tags that were given, or those that the options ask for."""
+        threads = "ompt" if self.openmp else "pthread"
+        cuda = ("cupti",) if self.cuda else ()
+        return self.tags or ("mpi" if self.mpi else "serial", threads, *cuda)
+
+    @property
+    def folder(self) -> str:
+        """Where the libraries of the build are."""
+        tags = [one for one in self.build_tags if one != "serial"]
+        return f"{{toolchain}}/lib/shared-{self.binding or '-'.join(tags)}"
 
 
 class Tau:
@@ -70,7 +116,12 @@ class Tau:
 
     name: ClassVar[str] = "tau"
     modes: ClassVar[tuple[str, ...]] = ("wrap",)
-    formats: ClassVar[tuple[str, ...]] = ("TAU text profile",)
+    formats: ClassVar[tuple[str, ...]] = (
+        "TAU text profile",
+        "TAU merged profile (XML)",
+        "TAU snapshot (XML)",
+        "TAU trace",
+    )
     toolchain: ClassVar[Toolchain] = Toolchain(
         file="bin/tau_exec",
         program="tau_exec",
@@ -82,16 +133,14 @@ class Tau:
     options: ClassVar[type[Frozen]] = Options
 
     def wrap(self, options: Frozen) -> Wrapper:
-        """`tau_exec -T tags … --` in front of the command; it needs its own bin in PATH."""
+        """tau_exec, which needs its own bin in PATH, or what is preloaded in front of the command.
+
+        In both ways only the application gets the libraries, not what stands around it.
+        """
         chosen = _options(options)
-        flags = {"-ebs": chosen.sampling, "-io": chosen.io, "-memory": chosen.memory}
-        words = (
-            "{tool}/bin/tau_exec",
-            *("-T", ",".join(chosen.tags)),
-            *(flag for flag, wanted in flags.items() if wanted),
-            *chosen.args,
-            "--",
-        )
+        if chosen.launch == "preload":
+            return Wrapper(_preloading(chosen), env=_environment(chosen), is_inner=True)
+        words = _tau_exec(chosen)
         path = ("{toolchain}/bin",)
         return Wrapper(words, env=_environment(chosen), path=path, is_inner=True)
 
@@ -114,7 +163,8 @@ class Tau:
     def clashes(self, options: Frozen) -> frozenset[str]:
         """CUPTI serves one tool at a time."""
         chosen = _options(options)
-        uses = any(word in one for one in (*chosen.tags, *chosen.args) for word in CUPTI_WORDS)
+        said = (*chosen.build_tags, chosen.binding or "", *chosen.args)
+        uses = chosen.cuda or any(word in one for one in said for word in CUPTI_WORDS)
         return frozenset({"cupti"}) if uses else frozenset()
 
     def knows(self, name: str, head: bytes) -> bool:
@@ -131,29 +181,7 @@ class Tau:
 
     def usable(self, evidence: Evidence) -> Verdict:
         """A profile is of use when something besides the whole program was measured."""
-        converted = [one.message for one in evidence.notes if one.fate is Fate.CONVERTED]
-        truncated = [one for one in evidence.notes if one.message.startswith("truncated")]
-        common = judge_common(evidence)
-        nothing = bool(converted) and all(ONLY_OWN_TIMERS in one for one in converted)
-        more = evidence.kinds.get(Kind.SAMPLE, 0) + evidence.kinds.get(Kind.COUNTER, 0)
-        if not common and (more or not (nothing or evidence.names <= 1)):
-            return Verdict(True)
-        if truncated:
-            message = f"{truncated[0].path}: {truncated[0].message}"
-            return Verdict(False, Reason.OUTPUT_TRUNCATED, message)
-        if not evidence.notes:
-            return Verdict(False, Reason.NOTHING_MEASURED, NO_FILE)
-        return common or Verdict(False, Reason.NOTHING_MEASURED, NOTHING_MEASURED)
-
-
-NO_FILE = (
-    "the tool left no file: TAU's library must be loaded into the program itself, so it measures "
-    "neither static programs nor one that a wrapper script starts anew without it"
-)
-NOTHING_MEASURED = (
-    "only the root timer: the program is not instrumented; set sampling: true, or, where it is, "
-    "give it more time than one sampling period"
-)
+        return tau_verdict.usable(evidence)
 
 
 def _options(options: Frozen) -> Options:
@@ -161,11 +189,60 @@ def _options(options: Frozen) -> Options:
     return options
 
 
+def _tau_exec(options: Options) -> tuple[str, ...]:
+    """The words of tools/src/tau_exec. What -loadlib names is preloaded behind libTAU.so."""
+    program = "tau_python" if options.python else "tau_exec"
+    build = (
+        (f"-XrunTAUsh-{options.binding}",)
+        if options.binding
+        else ("-T", ",".join(options.build_tags))
+    )
+    flags = {
+        "-ebs": options.sampling,
+        "-io": options.io,
+        "-memory": options.memory,
+        "-ompt": options.openmp,
+        "-cupti": options.cuda,
+        f"-loadlib={STOP_LIBRARY}": options.stop_thread,
+    }
+    wanted = (flag for flag, is_wanted in flags.items() if is_wanted)
+    return (f"{{tool}}/bin/{program}", *build, *wanted, *options.args, "--")
+
+
+def _preloading(options: Options) -> tuple[str, ...]:
+    """The launcher becomes the command, with the libraries that tau_exec would preload.
+
+    In its order; LD_LIBRARY_PATH as there, since libTAU.so's own libraries stand beside it.
+    """
+    wraps = {
+        **dict.fromkeys(("-CudaQP", "-CUpti", "-CUact"), options.cuda),
+        "-memorywrap": options.memory,
+        "-iowrap": options.io,
+        "-pthread": bool({"pthread", "tbb"} & set(options.build_tags)),
+        "": True,
+    }
+    libraries = [f"{options.folder}/libTAU{one}.so" for one, wanted in wraps.items() if wanted]
+    libraries += [STOP_LIBRARY] if options.stop_thread else []
+    preloaded = ":".join([*libraries, f"{options.folder}/libTAU-preload.so"])
+    search = f"LD_LIBRARY_PATH={options.folder}"
+    return (
+        *("{launcher}", "--exec", "--prepend", f"LD_PRELOAD={preloaded}"),
+        *("--prepend", search, "--"),
+    )
+
+
 def _environment(options: Options) -> Mapping[str, str]:
-    """TAU's settings. What the user's own environment says of them is overridden."""
+    """TAU's settings (src/Profile/TauEnv.cpp). What the user's own environment says is overridden.
+
+    TAU_TRACE alone would end profiling. TAU_SELECT_FILE is cut off after 7 bytes there, so what it
+    stands for is said itself.
+    """
     always = {
         "PROFILEDIR": "{run}/tau",
-        "TAU_PROFILE_FORMAT": "profile",
+        "TRACEDIR": "{run}/tau",
+        "TAU_PROFILE": "1",
+        "TAU_PROFILE_FORMAT": FORMATS[options.format],
+        "TAU_TRACE": _switch(options.tracing),
         "TAU_METRICS": ",".join(options.metrics),
         "TAU_CALLPATH": _switch(options.callpath_depth > 0),
         "TAU_SAMPLING": _switch(options.sampling),
@@ -176,8 +253,34 @@ def _environment(options: Options) -> Mapping[str, str]:
     sometimes = {
         "TAU_CALLPATH_DEPTH": options.callpath_depth,
         "TAU_EBS_PERIOD": options.sampling_period if options.sampling else None,
+        "TAU_THROTTLE_NUMCALLS": options.throttle_calls,
+        "TAU_THROTTLE_PERCALL": options.throttle_microseconds,
+        **(_selection(options) if options.select_file else {}),
+        **(_as_tau_exec_would(options) if options.launch == "preload" else {}),
     }
     return always | {name: str(value) for name, value in sometimes.items() if value}
+
+
+def _selection(options: Options) -> Mapping[str, str]:
+    return {
+        "TAU_PLUGINS": f"libTAU-filter-plugin.so({options.select_file})",
+        "TAU_PLUGINS_PATH": options.folder,
+    }
+
+
+def _as_tau_exec_would(options: Options) -> Mapping[str, str]:
+    """What tau_exec sets for what is measured, but LD_AUDIT (for libraries opened later)."""
+    gpu_metrics = ["TAUGPU_TIME" if one == "TIME" else one for one in options.metrics]
+    library = f"{options.folder}/libTAU.so"
+    sets = {
+        "TAU_TRACK_HEAP": ("1", options.memory),
+        "TAU_TRACK_MEMORY_LEAKS": ("1", options.memory),
+        "OMP_TOOL": ("enabled", options.openmp),
+        "OMP_TOOL_LIBRARIES": (library, options.openmp),
+        "TAU_METRICS": (",".join(gpu_metrics), options.cuda),
+        "NVTX_INJECTION64_PATH": (f"{options.folder}/libTAU-CUpti.so", options.cuda),
+    }
+    return {name: value for name, (value, wanted) in sets.items() if wanted}
 
 
 def _switch(wanted: bool) -> str:

@@ -33,7 +33,7 @@ IMPERSONAL = re.compile(
 # These differ between the files of one run, so they are no facts about the run.
 OF_ONE_FILE = frozenset({"Metric Name", "pid", "tid"})
 
-START_KEYS = (b"Starting Timestamp", b"Timestamp")
+START_KEYS = ("Starting Timestamp", "Timestamp")
 EARLIEST = 946_684_800 * 10**6  # the year 2000 in microseconds
 LATEST = 4_102_444_800 * 10**6  # the year 2100
 
@@ -56,11 +56,20 @@ def started(header: bytes) -> int | None:
 
     A time that cannot be is taken as none: files of a crashed TAU hold 0.
     """
-    for name in START_KEYS:
-        text = value_of(header, name) or ""
-        if text.isascii() and text.isdigit() and EARLIEST <= int(text[:20]) < LATEST:
-            return int(text) * 1000
-    return None
+    told = (value_of(header, name.encode()) for name in START_KEYS)
+    return next((time for time in map(nanoseconds, told) if time is not None), None)
+
+
+def started_by(found: Mapping[str, str]) -> int | None:
+    """The same of attributes that are read already."""
+    told = (found.get(name) for name in START_KEYS)
+    return next((time for time in map(nanoseconds, told) if time is not None), None)
+
+
+def nanoseconds(text: str | None) -> int | None:
+    """Microseconds since the Unix epoch as nanoseconds; None for a time that cannot be."""
+    possible = text and text.isascii() and text.isdigit() and EARLIEST <= int(text[:20]) < LATEST
+    return int(text) * 1000 if text and possible else None
 
 
 def attributes(header: bytes) -> dict[str, str]:

@@ -10,14 +10,19 @@ from itertools import pairwise
 from typing import Any, TypeVar
 
 from profiling_operator.entries import Kind, Source
+from profiling_operator.formats.demangling import demangled
 
 ARROW = " => "
 THROTTLED = "[THROTTLED]"
 UNNAMED = "(no name)"
 NAMES_KEPT = 50_000
 LONGEST_KEPT = 8192
+BYTES_KEPT = 4 << 20
+FRAMES_KEPT = 10_000
+LONGEST_FRAME_KEPT = 1024
 
 Key = TypeVar("Key")
+Value = TypeVar("Value")
 
 # "[UNWIND] app.c.8 [@] warm [{/src/app.c} {9}]": the frame `warm`, which called app.c.8.
 MARKER = re.compile(r"\[(SAMPLE|CONTEXT|UNWIND|SUMMARY|INTERMEDIATE)\] ")
@@ -31,6 +36,9 @@ ADDRESSES = re.compile(r"\[\{(0x[0-9a-fA-F]+)\}-\{(0x[0-9a-fA-F]+)\}\]")
 PARAMETER = re.compile(r"<([^<>]*)> = <([^<>]*)>")
 # "[GROUP=MAX_MARKER] Message size for broadcast": a copy of an event that set a record.
 MARKED_EVENT = re.compile(r"\[GROUP=([^\]]*)\] ")
+
+GPU_COPY = "Memory copy "
+"""How names of copies begin that a GPU did; the call that asked for one is `cudaMemcpy`."""
 
 ROLE_OF_GROUP = {
     "TAU_UNWIND": "unwind",
@@ -89,9 +97,17 @@ def collapse(raw: bytes) -> str:
     return " ".join(raw.decode("utf-8", "replace").split())
 
 
-@lru_cache(maxsize=NAMES_KEPT)
 def frame(text: str) -> Frame:
     """Take one element of a path apart. What is not understood stays in the name."""
+    return _kept_frame(text) if len(text) <= LONGEST_FRAME_KEPT else _frame(text)
+
+
+@lru_cache(maxsize=FRAMES_KEPT)
+def _kept_frame(text: str) -> Frame:
+    return _frame(text)
+
+
+def _frame(text: str) -> Frame:
     attributes: dict[str, Any] = {}
     marker = MARKER.match(text)
     role, rest = (marker[1].lower(), text[marker.end() :]) if marker else ("", text)
@@ -104,7 +120,7 @@ def frame(text: str) -> Frame:
         rest = " ".join(rest.replace(THROTTLED, "").split())
     rest = _cut_addresses(rest, attributes)
     name, source = _cut_region(rest)
-    return Frame(name or UNNAMED, role, source, attributes)
+    return Frame(demangled(name) or UNNAMED, role, source, attributes)
 
 
 def _cut_parameters(text: str, attributes: dict[str, Any]) -> str:
@@ -148,23 +164,41 @@ def _path(frames: list[Frame]) -> tuple[str, ...]:
     return tuple(kept)
 
 
+class Kept(dict[Key, Value]):
+    """What was made of names, within bounds: by number, and by the bytes of the names."""
+
+    def __init__(self) -> None:
+        """Nothing kept."""
+        super().__init__()
+        self._room = BYTES_KEPT
+
+    def keep(self, key: Key, value: Value, length: int) -> bool:
+        """Keep what was made of a name of this length; whether all others were given up for it."""
+        if length > LONGEST_KEPT:
+            return False
+        is_full = len(self) >= NAMES_KEPT or length > self._room
+        if is_full:
+            self.clear()
+            self._room = BYTES_KEPT
+        self._room -= length
+        self[key] = value
+        return is_full
+
+
 class Names:
     """Remembers what names mean: the same ones return in the files of thousands of ranks."""
 
     def __init__(self) -> None:
         """Begin with nothing remembered."""
-        self.known: dict[tuple[bytes, bytes], Shape] = {}
-        self._events: dict[bytes, Shape] = {}
+        self._timers: Kept[tuple[bytes, bytes], Shape] = Kept()
+        self._events: Kept[bytes, Shape] = Kept()
 
     def timer(self, raw: bytes, groups: bytes) -> Shape:
-        """The shape of a timer's line, with or without the quotes around its name and groups.
-
-        `known` may be asked first, it is faster.
-        """
-        shape = self.known.get((raw, groups))
+        """The shape of a timer's line, with or without the quotes around its name and groups."""
+        shape = self._timers.get((raw, groups))
         if shape is None:
             shape = timer(raw.removeprefix(b'"'), groups.rstrip(b'" \r\n'))
-            _remember(self.known, (raw, groups), shape, len(raw))
+            self._timers.keep((raw, groups), shape, len(raw))
         return shape
 
     def event(self, raw: bytes) -> Shape:
@@ -172,17 +206,8 @@ class Names:
         shape = self._events.get(raw)
         if shape is None:
             shape = event(raw)
-            _remember(self._events, raw, shape, len(raw))
+            self._events.keep(raw, shape, len(raw))
         return shape
-
-
-def _remember(known: dict[Key, Shape], key: Key, shape: Shape, length: int) -> None:
-    """Keep a shape, within bounds."""
-    if length > LONGEST_KEPT:
-        return
-    if len(known) >= NAMES_KEPT:
-        known.clear()
-    known[key] = shape
 
 
 def timer(raw: bytes, groups: bytes) -> Shape:
@@ -198,7 +223,7 @@ def timer(raw: bytes, groups: bytes) -> Shape:
     return Shape(
         key=key,
         name=last.name,
-        kind=Kind.SAMPLE if role else Kind.TIMER,
+        kind=Kind.SAMPLE if role else _kind_of_timer(key, names),
         additive=not (role or ARROW in key or "parameters" in attributes),
         path=_path(frames) if ARROW in key else None,
         source=last.source,
@@ -206,6 +231,14 @@ def timer(raw: bytes, groups: bytes) -> Shape:
         leaf={**attributes, "subroutines": 0},
         throttled="throttled" in attributes,
     )
+
+
+def _kind_of_timer(key: str, groups: list[str]) -> Kind:
+    """What GPUs did has threads of its own; on the processor's, too, are calls of that group."""
+    if ARROW not in key and "TAU_GPU_KERNEL" in groups:
+        return Kind.KERNEL
+    is_copy = "TAU_GPU_MEMORY_COPY" in groups and key.startswith(GPU_COPY)
+    return Kind.MEMCPY if is_copy and ARROW not in key else Kind.TIMER
 
 
 def event(raw: bytes) -> Shape:

@@ -8,6 +8,9 @@ from decimal import Decimal, InvalidOperation
 from profiling_operator.entries import Number
 
 LARGEST = 2**63 - 1
+SHORT = 15  # digits that a float, or a thousand times of which 64 bits hold exactly
+THOUSAND = 1000
+DECIMALS_OF_THOUSAND = 3
 SMALLEST = 1e-30  # below it, exact arithmetic would only cost memory
 
 MICROSECONDS = frozenset(
@@ -39,6 +42,14 @@ def number(text: bytes, scale: int = 1) -> Number | None:
 
     362.75 microseconds become 362750 nanoseconds, not 362750.00000000006.
     """
+    if text.isdigit() and len(text) <= SHORT:
+        return int(text) * scale
+    whole, point, fraction = text.partition(b".")
+    if point and len(whole) <= SHORT and whole.isdigit() and fraction.isdigit():
+        if scale == 1:
+            return _rounded(float(text))
+        if scale == THOUSAND and len(fraction) <= DECIMALS_OF_THOUSAND:
+            return int(whole + fraction.ljust(DECIMALS_OF_THOUSAND, b"0"))
     try:
         rough = float(text) * scale
     except ValueError:
@@ -46,6 +57,10 @@ def number(text: bytes, scale: int = 1) -> Number | None:
     if not math.isfinite(rough):
         return None
     return _exact(text, scale) if SMALLEST < abs(rough) <= LARGEST else rough or 0
+
+
+def _rounded(value: float) -> Number:
+    return int(value) if value.is_integer() else value
 
 
 def _exact(text: bytes, scale: int) -> Number | None:
@@ -62,7 +77,7 @@ def plus(one: Number | None, other: Number | None) -> Number | None:
     if one is None or other is None:
         return other if one is None else one
     added = one + other
-    return _whole_or_float(added) if math.isfinite(added) else None
+    return within(added) if math.isfinite(added) else None
 
 
 def total(count: Number, mean: Number) -> Number | None:
@@ -74,10 +89,11 @@ def total(count: Number, mean: Number) -> Number | None:
     if not math.isfinite(product):
         return None
     whole = round(product)
-    return _whole_or_float(whole if abs(product - whole) <= 1e-12 * abs(product) else product)
+    return within(whole if abs(product - whole) <= 1e-12 * abs(product) else product)
 
 
-def _whole_or_float(value: Number) -> Number:
+def within(value: Number) -> Number:
+    """A whole number within 64 bits; beyond them, a float."""
     return value if abs(value) <= LARGEST else float(value)
 
 

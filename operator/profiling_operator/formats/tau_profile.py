@@ -9,31 +9,33 @@
     # eventname numevents max min mean sumsqr
     "Message size for reduce" 1 8 8 8 64
 
+Where TAU traces as well, it adds its metadata as events named `KEY | VALUE`: they are no
+measurements and may tell of people, so they are left out.
+
 Writer: tau2 src/Profile/Profiler.cpp. It escapes nothing, and rewrites files in place.
 """
 
 from __future__ import annotations
 
-from collections import deque
+import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import partial
-from itertools import islice
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from profiling_operator.entries import Entry, Number
-from profiling_operator.formats import tau_lines
-from profiling_operator.formats.tau_lines import LONGEST_LINE, Event, Head, Timer
-from profiling_operator.formats.tau_names import Names
-from profiling_operator.formats.tau_numbers import deviation, number, total, unit_of_metric
+from profiling_operator.formats import tau_entries, tau_lines
+from profiling_operator.formats.tau_entries import Event, Mould, Moulds, Place, Timer
+from profiling_operator.formats.tau_lines import Head
+from profiling_operator.formats.tau_names import LONGEST_KEPT
+from profiling_operator.formats.tau_numbers import number, unit_of_metric
+from profiling_operator.formats.tau_series import Piece
 
-COLLECTOR = "tau"
 HELD_TIMERS = 200_000
 HELD_BYTES = 1 << 26
 MOST_PROBLEMS = 20
-
-# Timers that TAU itself puts around a program that has none.
-OWN_TIMERS = frozenset({".TAU application", "taupreload_main"})
+FIRST_LINE = 3
+EVENT_NUMBERS = 5
+EventNumbers = tuple[Number, Number | None, Number | None, Number, Number | None]
 
 
 @dataclass(frozen=True)
@@ -44,54 +46,48 @@ class Problem:
     message: str
 
 
-@dataclass(frozen=True)
-class Place:
-    """What is the same in all entries of one file."""
-
-    time: str
-    metric: str
-    clock: str | None = None
-    job: str = ""
-    run: int = 0
-    host: str | None = None
-    process: int | None = None
-    context: int | None = None
-    thread: int | None = None
-    folder: str = ""
-
-
 class Reading:
     """One pass over the lines after the head; afterwards it tells what was wrong."""
 
-    def __init__(self, stream: BinaryIO, head: Head, place: Place, names: Names) -> None:
+    def __init__(self, stream: BinaryIO, head: Head, place: Place, moulds: Moulds) -> None:
         """Read from a stream that stands behind the head."""
         self.problems: list[Problem] = []
         self.timers = 0
         self.events = 0
+        self.remarks = tau_entries.Remarks()
         self._unusable_timers = 0
         self._unusable_events = 0
-        self._throttled = 0
-        self._only_own = True
         self._announced_events = 0
         self._with_events = False
         self._ended = False
         self._unlisted = 0
-        self._lines = enumerate(iter(partial(stream.readline, LONGEST_LINE), b""), 3)
+        self._lines = tau_lines.Lines(stream, FIRST_LINE)
         self._head = head
-        self._place = place
-        self._names = names
-        self._unit, self._scale = unit_of_metric(place.metric)
+        self.place = place
+        self._moulds = moulds
+        self._scale = unit_of_metric(place.metric)[1]
 
     def entries(self, with_events: bool = True) -> Iterator[Entry]:
         """Every entry of the file. Bad lines are left out and become problems."""
-        self._with_events = with_events
-        if not self._head.text.startswith(b"# Name"):
-            self._problem(2, "no line that names the columns")
-        for timers in self._read_timers():
-            self._look_at(timers)
-            yield from self._timer_entries(timers)
-        for events in self._read_events() if with_events else ():
-            yield from self._event_entries(events)
+        return itertools.chain.from_iterable(self.batches(with_events))
+
+    def batches(
+        self, with_events: bool = True, is_last: bool = True, piece: Piece | None = None
+    ) -> Iterator[Iterable[Entry]]:
+        """The same in iterables of many entries.
+
+        A state that is not the last one, and one that is, may be a piece of a time series.
+        """
+        for timers in self.timers_by_key():
+            if piece:
+                yield piece.series.timers(timers.values(), piece.span)
+            if is_last:
+                yield tau_entries.of_timers(timers.values(), self.place)
+        for events in self.events_by_key() if with_events else ():
+            if piece:
+                yield piece.series.events(events.values(), piece.span)
+            if is_last:
+                yield tau_entries.of_events(events.values(), self.place)
         if self._unlisted:
             self.problems.append(Problem(0, f"{self._unlisted} more problems in this file"))
 
@@ -111,66 +107,118 @@ class Reading:
                 self._with_events and self.events + self._unusable_events < self._announced_events
             ),
             f"{found} timers, {announced} announced": found > announced,
-            f"{self._throttled} throttled, their calls and times are lower bounds": self._throttled,
-            "only TAU's own timers": found > 0 and self._only_own,
         }
-        return "; ".join(remark for remark, holds in remarks.items() if holds)
+        told = [remark for remark, holds in remarks.items() if holds]
+        return "; ".join(told + self.remarks.texts())
 
-    def _problem(self, line: int, message: str) -> None:
-        if len(self.problems) < MOST_PROBLEMS:
-            self.problems.append(Problem(line, message))
-        else:
-            self._unlisted += 1
+    def timers_by_key(self) -> Iterator[dict[str, Timer]]:
+        """The timers, held back until the next section: those of equal names are added up.
 
-    def _read_timers(self) -> Iterator[Iterable[Timer]]:
-        """The timers, held back until the next section: those of equal names are added up."""
+        Several dictionaries where there are too many to be held.
+        """
+        if not self._head.text.startswith(b"# Name"):
+            self._problem(2, "no line that names the columns")
         held: dict[str, Timer] = {}
         room = HELD_BYTES
-        known, scale, whole_timer = self._names.known, self._scale, tau_lines.whole_timer
-        timer: Timer | None
-        for at, line in self._lines:
-            if found := whole_timer(line):
-                raw, groups, calls, subrs, excl, incl = found
-                shape = known.get((raw, groups)) or self._names.timer(raw, groups)
-                timer = (shape, calls, subrs, excl * scale, incl * scale)
-            elif self._begins_section(line):
-                break
-            elif not (timer := self._odd_timer(at, line)):
-                continue
-            self.timers += 1
-            key = timer[0].key
-            held[key] = tau_lines.together(held[key], timer) if key in held else timer
-            room -= len(line)
+        while not self._ended and (lines := self._lines.block()):
+            tau_entries.gather_timers(held, self._timers_of(lines))
+            room -= sum(map(len, lines))
             if room < 0 or len(held) >= HELD_TIMERS:
-                yield held.values()
+                self.remarks.look_at(held.values())
+                yield held
                 held, room = {}, HELD_BYTES
-        yield held.values()
+        tau_entries.gather_timers(held, self._last_timer())
+        self.remarks.look_at(held.values())
+        yield held
 
-    def _begins_section(self, line: bytes) -> bool:
-        """Whether a line begins the aggregates, which TAU never writes any of, or the events."""
+    def _timers_of(self, lines: list[bytes]) -> list[Timer]:
+        """The timers of a block of lines, up to the next section."""
+        end, last, guess = len(lines), tau_entries.NO_MOULD, self._moulds.first
+        moulds: list[Mould] = []
+        texts: list[bytes] = []
+        odd: list[int] = []
+        mould: Mould | None
+        for index, line in enumerate(lines):
+            if line.startswith(guess.prefix) and line.endswith(guess.suffix):
+                mould, text = guess, line[guess.begin : guess.end]
+            else:
+                mould, text = self._find(line, last)
+            if mould is None or b"." in text:
+                if _is_section(line):
+                    end = index
+                    break
+                odd.append(index)
+                mould, text = mould or tau_entries.NO_MOULD, tau_lines.ZEROS
+            moulds.append(mould)
+            texts.append(text)
+            last, guess = mould, mould.follower
+        self._moulds.first = moulds[0] if moulds else tau_entries.NO_MOULD
+        timers = self._with_numbers(lines, moulds, texts, odd)
+        self.timers += len(timers)
+        if end < len(lines):
+            self._lines.put_back(lines[end + 1 :])
+            self._begin_section(lines[end])
+        return timers
+
+    def _find(self, line: bytes, last: Mould) -> tuple[Mould | None, bytes]:
+        """The mould of a line that follows on another one's, and its numbers.
+
+        None where it does not look like a timer's line.
+        """
+        front, _, groups = line.rpartition(tau_entries.GROUP)
+        name, _, text = front.rpartition(b'" ')
+        if not (name.startswith(b'"') and groups.endswith(b'" ')):
+            return None, text
+        mould = self._moulds.timer(name, groups)
+        if last is not tau_entries.NO_MOULD and len(name) <= LONGEST_KEPT:
+            last.follower = mould
+        return mould, text
+
+    def _with_numbers(
+        self, lines: list[bytes], moulds: list[Mould], texts: list[bytes], odd: list[int]
+    ) -> list[Timer]:
+        """The timers; odd lines are looked at one by one, for want of plain numbers all of them."""
+        numbers, scale = tau_lines.five_numbers(texts), self._scale
+        if numbers is None:
+            numbers, odd = [(0, 0, 0, 0, 0)] * len(texts), list(range(len(texts)))
+        timers: list[Timer | None] = [
+            (mould, calls, subroutines, exclusive * scale, inclusive * scale)
+            for mould, (calls, subroutines, exclusive, inclusive, _) in zip(
+                moulds, numbers, strict=True
+            )
+        ]
+        first = self._lines.number - len(lines)
+        for index in odd:
+            timers[index] = self._odd_timer(first + index, lines[index])
+        return [one for one in timers if one] if odd else cast(list[Timer], timers)
+
+    def _last_timer(self) -> list[Timer]:
+        """A last line without its line feed; cut off, it is none, as the summary tells."""
+        rest = b"" if self._ended else self._lines.rest
+        timer = self._odd_timer(self._lines.number, rest) if tau_lines.TIMER.match(rest) else None
+        self.timers += timer is not None
+        return [timer] if timer else []
+
+    def _begin_section(self, line: bytes) -> None:
+        """Begin the aggregates, which TAU never writes any of, or the events."""
         aggregates = tau_lines.AGGREGATES.match(line)
         events = tau_lines.USER_EVENTS.match(line)
         if aggregates:
-            deque(islice(self._lines, int(aggregates[1])), maxlen=0)
+            self._lines.skip(int(aggregates[1]))
         if events:
             self._announced_events = int(events[1])
-        self._ended = self._ended or bool(aggregates or events)
-        return bool(aggregates or events)
+        self._ended = True
 
     def _odd_timer(self, at: int, line: bytes) -> Timer | None:
-        """A timer with decimals, negative or impossible numbers; None and a problem for others.
-
-        A last line without its line feed is cut: the summary tells that something is missing.
-        """
+        """A timer with decimals, negative or impossible numbers; None and a problem for others."""
         found = tau_lines.TIMER.match(line)
         if found is None:
-            if line.endswith(b"\n"):
-                self._unusable_timers += 1
-                self._problem(at, "not a timer's line")
+            self._unusable_timers += 1
+            self._problem(at, "not a timer's line")
             return None
         raw, calls, subrs, excl, incl, groups = found.groups()
-        shape = self._names.timer(raw, groups)
-        return shape, number(calls), number(subrs), self._time(at, excl), self._time(at, incl)
+        mould = self._moulds.timer(raw, groups)
+        return mould, number(calls), number(subrs), self._time(at, excl), self._time(at, incl)
 
     def _time(self, at: int, text: bytes) -> Number | None:
         value = number(text, self._scale)
@@ -181,101 +229,70 @@ class Reading:
             value = 0
         return value
 
-    def _look_at(self, timers: Iterable[Timer]) -> None:
-        """Note what the summary tells: throttled timers, and whether anything was measured."""
-        self._throttled += sum(shape.throttled for shape, *_ in timers)
-        self._only_own = self._only_own and all(shape.name in OWN_TIMERS for shape, *_ in timers)
-
-    def _timer_entries(self, timers: Iterable[Timer]) -> Iterator[Entry]:
-        place, unit, extra = self._place, self._unit, self._extra_attributes()
-        for shape, calls, subroutines, exclusive, inclusive in timers:
-            attributes = (
-                {**shape.attributes, "subroutines": subroutines} if subroutines else shape.leaf
-            )
-            yield Entry(
-                time=place.time,
-                job=place.job,
-                run=place.run,
-                collector=COLLECTOR,
-                kind=shape.kind,
-                name=shape.name,
-                additive=shape.additive,
-                path=shape.path,
-                source=shape.source,
-                host=place.host,
-                process=place.process,
-                context=place.context,
-                thread=place.thread,
-                metric=place.metric,
-                unit=unit,
-                inclusive=inclusive,
-                exclusive=exclusive,
-                calls=calls,
-                clock=place.clock,
-                attributes={**attributes, **extra} if extra else attributes,
-            )
-
-    def _extra_attributes(self) -> dict[str, str]:
-        return {"folder": self._place.folder} if self._place.folder else {}
-
-    def _read_events(self) -> Iterator[Iterable[Event]]:
-        """The user events, held back like the timers."""
+    def events_by_key(self) -> Iterator[dict[str, Event]]:
+        """The user events, held back like the timers. A last line without line feed may be cut."""
+        self._with_events = True
         held: dict[str, Event] = {}
         room = HELD_BYTES
-        for at, line in self._lines:
-            event = self._event(at, line)
-            if event is None:
+        while lines := self._lines.block():
+            tau_entries.gather_events(held, self._events_of(lines))
+            room -= sum(map(len, lines))
+            if room < 0 or len(held) >= HELD_TIMERS:
+                yield held
+                held, room = {}, HELD_BYTES
+        yield held
+
+    def _events_of(self, lines: list[bytes]) -> Iterator[Event]:
+        first = self._lines.number - len(lines)
+        found = [
+            (first + index, name, text)
+            for index, line in enumerate(lines)
+            for name, _, text in (line.rpartition(b'" '),)
+            if self._is_event(first + index, line, name)
+        ]
+        numbers = tau_lines.five_decimals([text for _, _, text in found])
+        for index, (at, name, text) in enumerate(found):
+            values: EventNumbers | None = numbers[index] if numbers else None
+            if values is None or values[0] < 0:
+                values = self._odd_event(at, text)
+            if values is None:
                 continue
             self.events += 1
-            key = event.shape.key
-            held[key] = tau_lines.combined(held[key], event) if key in held else event
-            room -= len(line)
-            if room < 0 or len(held) >= HELD_TIMERS:
-                yield held.values()
-                held, room = {}, HELD_BYTES
-        yield held.values()
+            if b" | " not in name or not self._repeats_metadata(name):
+                yield Event(self._moulds.event(name[1:]), *values)
 
-    def _event(self, at: int, line: bytes) -> Event | None:
-        found = tau_lines.EVENT.match(line)
-        if found is None:
-            expected = self._begins_section(line) or line.startswith(b"# eventname")
-            if line.endswith(b"\n") and not expected:
-                self._unusable_events += 1
-                self._problem(at, "not a user event's line")
-            return None
-        raw, *texts = found.groups()
-        times, largest, smallest, mean, squares = (number(text) for text in texts)
+    def _is_event(self, at: int, line: bytes, name: bytes) -> bool:
+        if name.startswith(b'"') and line.count(b" ", len(name)) == EVENT_NUMBERS:
+            return True
+        if announced := tau_lines.USER_EVENTS.match(line):
+            self._announced_events = int(announced[1])
+        elif not _is_section(line) and not line.startswith(b"# eventname"):
+            self._unusable_events += 1
+            self._problem(at, "not a user event's line")
+        return False
+
+    def _odd_event(self, at: int, text: bytes) -> EventNumbers | None:
+        """The numbers of an event where some are none; None without a usable count and mean."""
+        times, largest, smallest, mean, squares = (number(one) for one in text.split(b" "))
         if times is None or times < 0 or mean is None:
             self._unusable_events += 1
             self._problem(at, "a user event without a usable count and mean")
             return None
-        if None in (largest, smallest, squares):
+        if largest is None or smallest is None or squares is None:
             self._problem(at, "a user event with values that are no numbers")
-        return Event(self._names.event(raw), times, largest, smallest, mean, squares)
+        return times, largest, smallest, mean, squares
 
-    def _event_entries(self, events: Iterable[Event]) -> Iterator[Entry]:
-        place, extra = self._place, self._extra_attributes()
-        for shape, times, largest, smallest, mean, squares in events:
-            yield Entry(
-                time=place.time,
-                job=place.job,
-                run=place.run,
-                collector=COLLECTOR,
-                kind=shape.kind,
-                name=shape.name,
-                additive=shape.additive,
-                path=shape.path,
-                host=place.host,
-                process=place.process,
-                context=place.context,
-                thread=place.thread,
-                unit=shape.unit,
-                value=total(times, mean),
-                calls=times,
-                min=smallest if times else None,
-                max=largest if times else None,
-                mean=mean if times else None,
-                stddev=deviation(times, mean, squares),
-                clock=place.clock,
-                attributes={**shape.attributes, **extra} or None,
-            )
+    def _repeats_metadata(self, name: bytes) -> bool:
+        key = name[1:].partition(b" | ")[0]
+        return b"<name>%b</name>" % key in self._head.text
+
+    def _problem(self, line: int, message: str) -> None:
+        if len(self.problems) < MOST_PROBLEMS:
+            self.problems.append(Problem(line, message))
+        else:
+            self._unlisted += 1
+
+
+def _is_section(line: bytes) -> bool:
+    found = not line.startswith(b'"')
+    return bool(found and (tau_lines.AGGREGATES.match(line) or tau_lines.USER_EVENTS.match(line)))
