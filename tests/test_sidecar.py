@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import shutil
 import signal
 import subprocess
 import sys
@@ -210,6 +211,27 @@ def test_a_preflight_knows_the_place(
     assert "kernel.yama.ptrace_scope is 2" in message
 
 
+@pytest.mark.parametrize(
+    ("product", "reason"), [("NVIDIA-H200", "ToolchainIncompatible"), ("Tesla-V100-SXM2-16GB", "")]
+)
+def test_a_preflight_knows_the_gpu_that_was_asked_for(
+    pod: PodSide, where: Where, monkeypatch: pytest.MonkeyPatch, product: str, reason: str
+) -> None:
+    """By its name, whatever other GPUs the node has: nvprof cannot measure new ones."""
+    (pod.folder / "bin").mkdir()
+    shutil.copy(shutil.which("true") or "", pod.folder / "bin" / "nvprof")
+    planned = plan_of("nvprof", gpu={"count": 1, "product": product})
+    tell(pod, planned, nvprof={"path": str(pod.folder)})
+    monkeypatch.setattr(toolchains, "facts_here", lambda: Facts(gpu_models=("NVIDIA H100",)))
+
+    sidecar.prepare("nvprof", where)
+
+    assert (where.workspace / ".run" / "refuse").exists() == bool(reason)
+    if reason:
+        assert refusal(where)[0] == reason
+        assert product in refusal(where)[1]
+
+
 @pytest.mark.needs("perf")
 def test_a_system_call_that_is_refused_is_told(pod: PodSide, where: Where) -> None:
     """With the call, and who can allow it."""
@@ -229,7 +251,7 @@ def test_a_missing_launcher_is_told(
     """As every other refusal: no crash loop."""
     tell(pod, plan_of())
 
-    def fail() -> Path:
+    def fail(machine: str = "") -> Path:
         raise LauncherError("no launcher for this machine")
 
     monkeypatch.setattr(launcher, "path", fail)

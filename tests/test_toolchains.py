@@ -76,3 +76,29 @@ def test_facts_are_of_this_machine() -> None:
 
     assert facts.machine == platform.machine()
     assert facts.gpus == len(toolchains.gpus_here())
+
+
+def test_the_driver_tells_the_gpus_models(tmp_path: Path) -> None:
+    """Each once, and who may read their counters; a container without a GPU can read that, too."""
+    for number, model in enumerate(["NVIDIA H200", "NVIDIA H200", "Tesla T4"]):
+        folder = tmp_path / "gpus" / f"0000:{number:02}:00.0"
+        folder.mkdir(parents=True)
+        (folder / "information").write_text(f"Model: \t\t {model}\nIRQ:   \t\t 12\n")
+    (tmp_path / "params").write_text("ResmanDebugLevel: 4294967295\nRmProfilingAdminOnly: 1\n")
+
+    assert toolchains.gpu_models_here(tmp_path) == ("NVIDIA H200", "Tesla T4")
+    assert toolchains.gpu_counters_admin_only(tmp_path) is True
+
+
+@pytest.mark.parametrize(("params", "admin_only"), [
+    ("RmProfilingAdminOnly: 0\n", False), ("Mobile: 1\n", None), (None, None),
+])  # fmt: skip
+def test_a_driver_that_says_less_is_believed(
+    params: str | None, admin_only: bool | None, tmp_path: Path
+) -> None:
+    """Older ones have no such parameter; without a driver there is no folder."""
+    if params is not None:
+        (tmp_path / "params").write_text(params)
+
+    assert toolchains.gpu_models_here(tmp_path) == ()
+    assert toolchains.gpu_counters_admin_only(tmp_path) is admin_only

@@ -173,7 +173,7 @@ class _Attempt:
         problems += gates.problems(self._planned.gates)
         if problems:
             raise SpecError(problems)
-        facts = self._given.executor.facts(self._planned)
+        facts = self._planned.asks_of(self._given.executor.facts(self._planned))
         for one in self._planned.collectors:
             collector, options = plan.collector_of(one)
             for finding in collector.preflight(facts, options):

@@ -175,7 +175,11 @@ class Provisioning:
         self, container: str, brought: Delivery, contents: Contents
     ) -> tuple[Delivery, Iterable[Packed]]:
         """Scripts start through a bash of ours where the image has none."""
-        scripts = [one.name for one in self.plan.collectors if one.toolchain.is_script]
+        scripts = [
+            one.name
+            for one in self.plan.collectors
+            if one.toolchain.is_script and self.plan.starts_program_of(one.name)
+        ]
         if contents.bash or not scripts:
             return brought, ()
         places, more = dict(brought.places), delivery.shell()
@@ -198,7 +202,7 @@ def _nothing_to_start(image: Image, field: str) -> StartError:
 NO_BASH = (
     "{name} starts with a bash script, and the application's image has no bash: put a static one "
     "and what scripts call into the toolchain's bin, or install bash-static and busybox-static "
-    "where profjob runs"
+    "where profjob runs; or set the option launch: preload"
 )
 
 

@@ -20,7 +20,6 @@ from pathlib import Path
 from profiling_operator import (
     assignment,
     delivery,
-    launcher,
     plan,
     toolchains,
     workspace,
@@ -65,7 +64,7 @@ def prepare(name: str, where: Where) -> Measuring | None:
     _share(where.workspace)
     where.delivered.mkdir(parents=True, exist_ok=True)
     try:
-        _bring([Packed(delivery.LAUNCHER[1:], source=launcher.path())], where)
+        _bring(list(delivery.launcher_files([own.toolchain])), where)
         tool = None if own.mode == "wrap" else _tool(given, own, where)
         if tool is None:
             _deliver(given, own, where)
@@ -207,7 +206,8 @@ def _require_possible(given: Assignment, own: PlannedCollector) -> None:
         )
         raise PreflightError(Reason.COUNTERS_NOT_PERMITTED, message)
     gpus = given.plan.gpu.count if given.plan.gpu else 0
-    facts = replace(toolchains.facts_here(), gpus=gpus, capabilities=frozenset(), attaches=attaches)
+    here = given.plan.asks_of(toolchains.facts_here())
+    facts = replace(here, gpus=gpus, capabilities=frozenset(), attaches=attaches)
     for finding in collector.preflight(facts, options):
         raise PreflightError(finding.reason, f"{own.name}: {finding.message}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -60,17 +61,91 @@ def moment(entry: Entry) -> int:
      ["--print-gpu-trace", "--metrics", "ipc,dram_utilization", "--events", "all"]),
     ({"args": ["--devices", "0"], "metrics": ["all"]},
      ["--print-gpu-trace", "--devices", "0", "--metrics", "all"]),
+    ({"unifiedMemory": False}, ["--print-gpu-trace", "--unified-memory-profiling", "off"]),
 ])  # fmt: skip
 def test_the_command_is_wrapped(options: dict[str, Any], words: list[str]) -> None:
     """nvprof prints traces or summaries, never both: the options cannot ask for it."""
     wrapper = COLLECTOR.wrap(Options.model_validate(options))
 
     assert list(wrapper.words) == [
-        *("{tool}/bin/nvprof", "--csv", "--log-file", "{run}/nvprof/nvprof-%p.csv"),
-        *("--profile-child-processes", "--normalized-time-unit", "ns", *words, "--"),
+        *("{tool}/bin/nvprof", "--profile-child-processes"),
+        *("--csv", "--log-file", "{run}/nvprof/nvprof-%p.csv"),
+        *("--normalized-time-unit", "ns", *words, "--"),
     ]
     assert wrapper.hides_exit_code
     assert not wrapper.is_inner
+
+
+@pytest.mark.parametrize(("api", "words"), [
+    (False, ["--profile-api-trace", "none"]), (True, []),
+])  # fmt: skip
+def test_a_database_goes_to_a_file_and_words_to_another(api: bool, words: list[str]) -> None:
+    """What nvprof complains of is in the log, for the verdict."""
+    wrapper = COLLECTOR.wrap(Options.model_validate({"output": "database", "api": api}))
+
+    assert list(wrapper.words) == [
+        *("{tool}/bin/nvprof", "--profile-child-processes"),
+        *("--export-profile", "{run}/nvprof/nvprof-%p.nvprof"),
+        *("--log-file", "{run}/nvprof/nvprof-%p.csv", *words, "--"),
+    ]
+
+
+def test_attached_it_measures_what_its_user_starts() -> None:
+    """Until it is told to write, with the options of a wrapper."""
+    attachment = COLLECTOR.attach(Options.model_validate({"metrics": ["ipc"]}))
+
+    words = list(attachment.words)
+    assert words[:2] == ["{tool}/bin/nvprof", "--profile-all-processes"]
+    assert words[-3:] == ["--print-gpu-trace", "--metrics", "ipc"]
+    assert "--" not in words
+    assert (attachment.stop.signal, attachment.stop.target) == ("INT", "tool")
+
+
+@pytest.mark.parametrize(("models", "options", "words"), [
+    (["NVIDIA H100 80GB HBM3"], {}, "has compute capability 9.0"),
+    (["NVIDIA-A100-SXM4-40GB", "NVIDIA L4"], {"output": "summary"}, "use nsys"),
+    (["Tesla T4"], {"metrics": ["ipc"]}, "events and metrics"),
+])  # fmt: skip
+def test_newer_gpus_are_refused_before_the_start(
+    models: list[str], options: dict[str, Any], words: str
+) -> None:
+    """With what measures them."""
+    facts = Facts(gpus=1, gpu_models=tuple(models))
+
+    (found,) = COLLECTOR.preflight(facts, Options.model_validate(options))
+
+    assert found.reason is Reason.TOOLCHAIN_INCOMPATIBLE
+    assert words in found.message
+
+
+@pytest.mark.parametrize(("models", "options"), [
+    (["Tesla V100-SXM2-16GB"], {"metrics": ["ipc"]}), (["Tesla T4"], {}), ([], {"events": ["all"]}),
+    (["some GPU"], {}), (["NVIDIA A100", "Tesla V100"], {}), (["NVIDIA A100", "some GPU"], {}),
+])  # fmt: skip
+def test_gpus_that_may_do_are_tried(models: list[str], options: dict[str, Any]) -> None:
+    """An unknown name, or several kinds of which the job may get the older."""
+    facts = Facts(gpus=1, gpu_models=tuple(models))
+
+    assert COLLECTOR.preflight(facts, Options.model_validate(options)) == []
+
+
+@pytest.mark.parametrize(("admin_only", "capabilities", "options", "reasons"), [
+    (True, [], {"metrics": ["ipc"]}, [Reason.COUNTERS_NOT_PERMITTED]),
+    (True, ["SYS_ADMIN"], {"metrics": ["ipc"]}, []),
+    (True, ["CAP_SYS_ADMIN"], {"events": ["all"]}, []),
+    (True, [], {}, []),
+    (False, [], {"events": ["all"]}, []),
+    (None, [], {"events": ["all"]}, []),
+])  # fmt: skip
+def test_counters_for_administrators_are_refused_before_the_start(
+    admin_only: bool | None, capabilities: list[str], options: dict[str, Any], reasons: list[Reason]
+) -> None:
+    """A trace needs no such right."""
+    facts = Facts(gpus=1, gpu_counters_admin_only=admin_only, capabilities=frozenset(capabilities))
+
+    found = COLLECTOR.preflight(facts, Options.model_validate(options))
+
+    assert [one.reason for one in found] == reasons
 
 
 @pytest.mark.parametrize("name", ["", "ipc,all", "--kernels", "a b", "ipc\n", "1st"])
@@ -302,12 +377,15 @@ def test_notes_are_bounded(tmp_path: Path) -> None:
 
 
 def test_other_files_are_kept_with_a_reason() -> None:
-    """Tables for people, databases, temporary files, what is not nvprof's."""
-    found = {one.path: one for one in [*notes(MADE / "foreign"), *notes(MADE / "text")]}
+    """Broken databases, temporary files, sessions, what is not nvprof's."""
+    found = {one.path: one for one in [*notes(MADE / "foreign"), *notes(MADE / "session")]}
 
-    assert {one.fate for one in found.values()} == {Fate.RAW}
-    assert "without --csv" in found["nvprof-41.log"].message
-    assert "database" in found["nvprof-41.nvvp"].message
+    assert {path: one.fate for path, one in found.items()} == {
+        "notes.txt": Fate.RAW, "nvprof-41.nvvp": Fate.REFUSED, "nvprof-tmp-41-host": Fate.RAW,
+        "profile.nvvp": Fate.RAW, "saxpy.nvvp": Fate.RAW,
+    }  # fmt: skip
+    assert found["nvprof-41.nvvp"].message == "damaged: file is not a database"
+    assert "holds no data" in found["saxpy.nvvp"].message
     assert found["notes.txt"].message == "not a file of nvprof's"
     assert entries(MADE / "foreign") == []
 
@@ -318,11 +396,11 @@ def test_other_files_are_kept_with_a_reason() -> None:
     (REAL / "no-gpu-killed", Reason.NO_GPU_DATA, "GPU profiling skipped"),
     (REAL / "no-driver", Reason.NO_GPU_DATA, "driver library"),
     (REAL / "ampere", Reason.TOOLCHAIN_INCOMPATIBLE, "use nsys"),
-    (REAL / "ended-by-term", Reason.OUTPUT_TRUNCATED, "before it had written its log"),
+    (REAL / "ended-by-term", Reason.OUTPUT_TRUNCATED, "before it had written its file"),
     (MADE / "not-permitted", Reason.COUNTERS_NOT_PERMITTED, "NVreg_Restrict"),
     (MADE / "no-cuda-application", Reason.NO_GPU_DATA, "No CUDA application"),
-    (MADE / "text", Reason.NO_GPU_DATA, "without --csv"),
-    (MADE / "foreign", Reason.NO_GPU_DATA, "not a file of nvprof's"),
+    (MADE / "session", Reason.NO_GPU_DATA, "holds no data"),
+    (MADE / "foreign", Reason.OUTPUT_TRUNCATED, "file is not a database"),
 ])  # fmt: skip
 def test_nothing_measured_has_a_reason_and_advice(case: Path, reason: Reason, words: str) -> None:
     """In nvprof's own words, with what to do."""
@@ -367,8 +445,8 @@ def test_trace_and_summary_have_the_same_headline(case: str, tmp_path: Path) -> 
         converted = conversion.take(COLLECTOR, capture, Circumstances(gpus=1))
 
     assert converted.verdict.usable
-    assert conversion.summary.headline(1) == "[CUDA memcpy HtoD] 66 % of 4.2 ms"
-    assert conversion.stacks.chosen()
+    assert conversion.numbers.summary.headline(1) == "[CUDA memcpy HtoD] 66 % of 4.2 ms"
+    assert conversion.numbers.stacks.chosen()
 
 
 @pytest.mark.needs("shared")
@@ -426,12 +504,133 @@ def test_real_events_and_metrics_share_a_file(tmp_path: Path) -> None:
     assert found["dram_write_transactions"] == (Kind.METRIC, 142_439, 7838)
 
 
+def amount(entry: Entry) -> object:
+    """What is alike in a table for people and in CSV, whose numbers have more digits."""
+    return entry.kind, entry.name, entry.additive, entry.calls
+
+
+@pytest.mark.parametrize("case", ["imported-text-trace", "imported-text-units"])
+def test_tables_for_people_tell_what_csv_tells(case: str) -> None:
+    """Of the same database: each activity, its time to five digits, and what else there is."""
+    told, known = entries(REAL / case), entries(REAL / "imported-p2p-trace")
+
+    assert list(map(amount, told)) == list(map(amount, known))
+    for one, other in zip(told, known, strict=True):
+        assert (one.duration, one.value, one.stream) == (other.duration, other.value, other.stream)
+        assert moment(one) == pytest.approx(moment(other), rel=2e-4)
+    kernel = next(one for one in told if one.kind is Kind.KERNEL)
+    assert (kernel.attributes or {})["grid"] == [4, 2, 1]
+    assert (kernel.attributes or {})["correlationId"] == 5
+
+
+def test_a_summary_for_people_is_whole() -> None:
+    """Types stand once above their lines; ranges repeat what is counted already."""
+    found = entries(REAL / "imported-text-summary")
+
+    kernel = next(one for one in found if one.kind is Kind.KERNEL)
+    assert (kernel.name, kernel.inclusive, kernel.calls) == ("kernel(float const *, int)", 1500, 1)
+    kinds = Counter(one.kind for one in found if one.additive)
+    assert kinds == {Kind.KERNEL: 1, Kind.MEMCPY: 9, Kind.MEMSET: 1, Kind.API: 4, Kind.COUNTER: 2}
+    assert (
+        sum(one.inclusive or 0 for one in found if one.additive and one.kind in GPU_KINDS) == 2010
+    )
+    assert {one.name for one in found if one.kind is Kind.RANGE} == {"step 1", "step 2", "step 3"}
+
+
+@pytest.mark.parametrize(("case", "pattern"), [
+    ("imported-summary", r'"(?:GPU activities|API calls)",([0-9.]+),.*'),
+    ("imported-text-summary", r" +(?:GPU activities:|API calls:)? +([0-9.]+)%.*"),
+])  # fmt: skip
+def test_shares_are_those_of_the_summary_itself(case: str, pattern: str) -> None:
+    """Of the GPU's time and of the calls' time, to the digits that it prints."""
+    (log,) = (REAL / case).iterdir()
+    whole = log.read_text().partition("NVTX result")[0]
+    printed = [float(found[1]) for found in re.finditer(f"^{pattern}$", whole, re.MULTILINE)]
+    found = [one for one in entries(REAL / case) if one.additive and one.inclusive]
+
+    shares = []
+    for kinds in (GPU_KINDS, {Kind.API}):
+        times = [one.inclusive or 0 for one in found if one.kind in kinds]
+        shares += [100 * time / sum(times) for time in times]
+
+    assert len(printed) == len(found)
+    assert shares == pytest.approx(printed, abs=0.006)
+
+
+def test_calls_for_people_have_their_correlation() -> None:
+    """It stands behind the kernel that a call launched."""
+    found = entries(REAL / "imported-text-trace-api")
+
+    calls = {one.name: (one.attributes or {}).get("correlationId") for one in found}
+    assert calls["cudaLaunchKernel"] == 5
+    assert (calls["cudaMalloc"], calls["kernel(float const *, int)"]) == (None, 5)
+    assert {one.duration for one in found if one.kind is Kind.RANGE} == {5000, None}
+
+
+@pytest.mark.parametrize(("case", "ways"), [
+    ("bottom-up", {("main", "solve(int)", "dot"): 700, ("main", "solve(int)"): 200,
+                   ("main", "__nanosleep"): 50, ("main",): 50}),
+    ("threads", {("main", "solve(int)", "dot"): 700, ("main", "solve(int)"): 200,
+                 ("main", "__nanosleep"): 50, ("main",): 50}),
+    ("top-down", {("main", "solve(int)", "dot"): 700, ("main", "solve(int)"): 200,
+                  ("main", "__nanosleep"): 50, ("main",): 50}),
+    ("flat", {}),
+])  # fmt: skip
+def test_a_profile_of_the_cpu_adds_up(case: str, ways: dict[tuple[str, ...], int]) -> None:
+    """Each mode has the same times of functions; the ways to them where it has any."""
+    found = entries(REAL / f"imported-cpu-{case}")
+
+    own = {one.name: one.exclusive for one in found if one.additive}
+    assert own == {"dot": 7 * 10**8, "solve(int)": 2 * 10**8, "__nanosleep": 5 * 10**7,
+                   "main": 5 * 10**7}  # fmt: skip
+    assert {one.path: (one.exclusive or 0) // 10**6 for one in found if one.path} == ways
+    assert {one.thread for one in found} == ({4711} if case == "threads" else {None})
+
+
+def test_a_profile_of_the_cpu_is_one_where_no_gpu_was_asked_for() -> None:
+    """Else the GPU's is missing."""
+    given = evidence(REAL / "imported-cpu-flat")
+
+    assert COLLECTOR.usable(given).usable
+    verdict = COLLECTOR.usable(evidence(REAL / "imported-cpu-flat", gpus=1))
+    assert (verdict.usable, verdict.reason) == (False, Reason.NO_GPU_DATA)
+
+
 @pytest.mark.needs("shared")
-@pytest.mark.parametrize("name", ["rodinia-b+tree-default.log", "rodinia-hotspot-512.log"])
-def test_real_tables_for_people_are_kept(name: str, tmp_path: Path) -> None:
-    """With the reason why they are not read."""
+@pytest.mark.parametrize(("name", "launches", "counters", "metrics", "written"), [
+    ("rodinia-b+tree-default.log", {"findRangeK", "findK"}, 164, 352, 91_822),
+    ("rodinia-hotspot-512.log", {"calculate_temp"}, 82, 176, 10_563),
+])  # fmt: skip
+def test_real_tables_for_people_are_read(
+    name: str, launches: set[str], counters: int, metrics: int, written: int, tmp_path: Path
+) -> None:
+    """Events and metrics of each kernel, with units and levels; they agree with each other."""
     (tmp_path / name).write_bytes((SHARED / "nvprof" / name).read_bytes())
 
-    assert [(type(one), getattr(one, "fate", None)) for one in items(tmp_path)] == [
-        (FileNote, Fate.RAW)
-    ]
+    found = entries(tmp_path)
+
+    kinds = Counter(one.kind for one in found)
+    assert kinds == {Kind.COUNTER: counters, Kind.METRIC: metrics}
+    kernels = {str((one.attributes or {})["kernel"]).partition("(")[0] for one in found}
+    assert kernels == launches
+    assert {one.device for one in found} == {0}
+    assert {one.unit for one in found if one.kind is Kind.METRIC} == {"1", "%", "By/s", "By"}
+    first = {one.name: one for one in reversed(found)}
+    assert first["dram_utilization"].value in {1, 3}
+    assert (first["dram_utilization"].attributes or {})["level"] == "Low"
+    misses = [first[f"l2_subp{half}_write_sector_misses"].value or 0 for half in (0, 1)]
+    assert sum(misses) == first["dram_write_transactions"].value == written
+    assert not [one for one in items(tmp_path) if isinstance(one, FileNote) and one.line]
+
+
+@pytest.mark.needs("shared")
+@pytest.mark.parametrize("name", ["atila-born-profile.nvvp", "xstupi00-nbody-profile.nvvp"])
+def test_real_sessions_hold_no_data(name: str, tmp_path: Path) -> None:
+    """Half of the .nvvp files that people publish."""
+    content = (SHARED / "nvvp" / name).read_bytes()
+    (tmp_path / name).write_bytes(content)
+
+    (found,) = notes(tmp_path)
+
+    assert (found.fate, COLLECTOR.knows(name, content[:4096])) == (Fate.RAW, True)
+    assert "holds no data" in found.message

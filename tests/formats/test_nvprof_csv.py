@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import time
 from collections import Counter
 
@@ -13,13 +14,14 @@ from hypothesis import strategies as st
 from capabilities import SHARED
 from profiling_operator.formats import nvprof_csv
 from profiling_operator.formats.nvprof_csv import (
+    Branch,
     Found,
     Level,
     Malformed,
     Notice,
     Row,
     Shape,
-    TextTable,
+    Traced,
 )
 
 TRACE = '"Start","Duration","Grid X","Size","Device","Context","Stream","Name","Correlation_ID"'
@@ -32,8 +34,9 @@ def read(text: str) -> list[Found]:
 
 
 def rows(text: str) -> list[Row]:
-    """The rows of a log."""
-    return [one for one in read(text) if isinstance(one, Row)]
+    """The rows of a log, those of traces taken apart."""
+    found = [one.row() if isinstance(one, Traced) else one for one in read(text)]
+    return [one for one in found if isinstance(one, Row)]
 
 
 @pytest.mark.parametrize(("text", "cells"), [
@@ -56,8 +59,8 @@ def test_a_line_is_cells(text: str, cells: list[str]) -> None:
 
 @given(st.lists(st.text('a,"', max_size=5), min_size=1, max_size=6))
 def test_quoted_cells_come_back(cells: list[str]) -> None:
-    """Whatever they hold, but for what ends a cell."""
-    plain = [cell.replace('",', "").strip('"') for cell in cells]
+    """Whatever they hold, but for what ends a cell: a quote before a comma, or at either end."""
+    plain = [re.sub('"+,', ",", cell).strip('"') for cell in cells]
 
     assert nvprof_csv.split(",".join(f'"{cell}"' for cell in plain)) == plain
 
@@ -143,11 +146,46 @@ def test_plain_words_are_told() -> None:
     ]  # fmt: skip
 
 
-def test_tables_for_people_are_named() -> None:
-    """What nvprof prints without --csv."""
-    text = "==1== Profiling result:\n   Start  Duration   Grid Size  Name\n1.0ms  2.0us  -  k()\n"
+def test_rows_of_a_trace_are_taken_apart_when_asked() -> None:
+    """What a trace repeats is in one piece, by which rows are known again."""
+    head = f"==41== Profiling result:\n{TRACE}\nms,us,,KB,,,,,\n"
+    other = TRACE.replace('"Correlation_ID"', '"Correlation_ID","ipc"')
 
-    assert read(text)[1:] == [TextTable(2)]
+    one, two = [found for found in read(f"{head}{KERNEL}\n1,2,bad\n") if isinstance(found, Traced)]
+
+    assert (one.start, one.duration, one.rest.rpartition(",")[2]) == ("0.500000", "2.250000", "3")
+    assert isinstance(two.row(), Malformed)
+    assert not any(
+        isinstance(found, Traced) for found in read(f"{other}\nms,us,,,,,,,,\n{KERNEL},1\n")
+    )
+
+
+def test_tables_for_people_give_the_same_rows() -> None:
+    """What nvprof prints without --csv, units glued to the cells."""
+    text = (
+        "==1== Profiling result:\n   Start  Duration  Grid Size  Name\n1.0ms  2.0us  (1 2 3)  k()\n"
+    )
+
+    (row,) = rows(text)
+
+    assert (row.table.shape, row.table.process, row.line) == (Shape.TRACE, 1, 3)
+    assert row.cells == {
+        "Start": "1.0ms", "Duration": "2.0us", "Grid X": "1", "Grid Y": "2", "Grid Z": "3",
+        "Name": "k()",
+    }  # fmt: skip
+
+
+def test_trees_are_read_line_by_line() -> None:
+    """With the thread that a banner between them names, until a blank line."""
+    head = "======== CPU profiling result (top down):\nTime(%)      Time  Name\n"
+    text = f"{head}======== Thread 7\n 50.00%     1s  main\nhello\n\n 50.00%     1s  main\n"
+
+    found = read(text)
+
+    assert [type(one) for one in found] == [Notice, Notice, Branch, Malformed]
+    branch = found[2]
+    assert isinstance(branch, Branch)
+    assert (branch.mode, branch.thread, branch.node.name) == ("top down", 7, "main")
 
 
 def test_what_is_not_nvprofs_goes_unmentioned() -> None:
@@ -189,6 +227,8 @@ def test_any_bytes_are_read(data: bytes) -> None:
 
 
 GOLDEN = {
+    "rodinia-b+tree-default.log": {Shape.EVENTS: 164, Shape.METRICS: 352},
+    "rodinia-hotspot-512.log": {Shape.EVENTS: 82, Shape.METRICS: 176},
     "BlackScholes_gpu_trace.csv": {Shape.TRACE: 517},
     "BlackScholes_metrics.csv": {Shape.METRICS: 120},
     "conjugateGradient_gpu_trace.csv": {Shape.TRACE: 99},
@@ -200,17 +240,9 @@ GOLDEN = {
 @pytest.mark.parametrize("name", GOLDEN)
 def test_every_line_of_real_files_is_read(name: str) -> None:
     """As many rows as lines that are neither banners, heads, units nor blank; nothing malformed."""
-    found = list(nvprof_csv.read(io.BytesIO((SHARED / "nvprof" / name).read_bytes())))
+    read = list(nvprof_csv.read(io.BytesIO((SHARED / "nvprof" / name).read_bytes())))
+    found = [one.row() if isinstance(one, Traced) else one for one in read]
 
     assert Counter(one.table.shape for one in found if isinstance(one, Row)) == GOLDEN[name]
     assert {type(one) for one in found} == {Row, Notice}
     assert {one.level for one in found if isinstance(one, Notice)} == {Level.INFO}
-
-
-@pytest.mark.needs("shared")
-@pytest.mark.parametrize("name", ["rodinia-b+tree-default.log", "rodinia-hotspot-512.log"])
-def test_real_files_for_people_have_no_rows(name: str) -> None:
-    """They are told by the heads of their tables."""
-    found = list(nvprof_csv.read(io.BytesIO((SHARED / "nvprof" / name).read_bytes())))
-
-    assert {type(one) for one in found} == {Notice, TextTable}

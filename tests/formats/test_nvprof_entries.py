@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from profiling_operator.entries import Entry, Kind
 from profiling_operator.formats import nvprof_csv, nvprof_entries
-from profiling_operator.formats.nvprof_csv import Malformed, Notice, Row
+from profiling_operator.formats.nvprof_csv import Branch, Malformed, Notice, Row, Traced
 
 TRACE = '"Start","Duration","Grid X","Size","Device","Context","Stream","Name","Correlation_ID"'
 KERNEL = '0.500000,2.250000,16,,"Tesla P100 (0)","1","7","k(int, float)",3'
@@ -22,8 +22,16 @@ def entries(text: str, **place: Any) -> list[Entry | Malformed]:
     """What the rows of a log become, summaries last."""
     reading = nvprof_entries.Reading(nvprof_entries.Place(0, **place))
     found = nvprof_csv.read(io.BytesIO(text.encode()))
-    made = [one for row in found if isinstance(row, Row) for one in reading.entries(row)]
-    return [*made, *reading.totals()]
+    made: list[Entry | Malformed] = []
+    for one in found:
+        if isinstance(one, Traced):
+            known = reading.traced(one)
+            made += [known] if isinstance(known, Entry) else known
+        elif isinstance(one, Row):
+            made += reading.entries(one)
+        elif isinstance(one, Branch):
+            made += reading.branch(one)
+    return [*made, *reading.rest()]
 
 
 def test_equal_lines_become_equal_entries_but_for_their_times() -> None:
@@ -71,13 +79,55 @@ def test_times_that_cannot_be_are_malformed(start: str) -> None:
     assert found == Malformed(3, "no usable start and duration")
 
 
-@pytest.mark.parametrize(("words", "count"), [("Total CPU Page faults: 49", 49), ("none", None)])
-def test_page_faults_of_the_cpu_stand_in_a_sentence(words: str, count: int | None) -> None:
+def test_rows_known_again_are_like_those_taken_apart() -> None:
+    """Also where only the correlation id or the times are unlike any before."""
+    plain = '0.5,2.25,16,,"Tesla P100 (0)","1","7","k(int, float)",3'
+    odd = ["0.5,,16,,\"Tesla P100 (0)\",\"1\",\"7\",\"k(int, float)\",4", "1.0000001,1,,,,,,\"k\",",
+           "1.0000001,2.25,16,,\"Tesla P100 (0)\",\"1\",\"7\",\"k(int, float)\",5"]  # fmt: skip
+    head = f"{TRACE}\nms,us,,,,,,,\n"
+
+    together = entries("\n".join([head.strip(), plain, plain, *odd, plain, ""]))
+
+    alone = [one for line in [plain, plain, *odd, plain] for one in entries(f"{head}{line}\n")]
+    assert together == alone
+    assert len(together) == 6
+
+
+def test_another_table_s_units_count() -> None:
+    """The same text below other units is another time."""
+    line = '1.000000,1.000000,16,,"Tesla P100 (0)","1","7","k()",3'
+    tables = [f"{TRACE}\n{unit},{unit},,,,,,,\n{line}\n{line}\n\n" for unit in ("ms", "us", "s")]
+
+    found = [one.duration for one in entries("".join(tables)) if isinstance(one, Entry)]
+
+    assert found == [10**6] * 2 + [10**3] * 2 + [10**9] * 2
+
+
+def test_ranges_have_their_ends() -> None:
+    """A trace tells of both; a marker is a moment, and what never ended has no duration."""
+    lines = [
+        *('1,,"[Range start] a (Domain: x)"', '2,,"[Marker] m (Domain: <unnamed>)"'),
+        *('3,,"[Range start] b"', '5,,"[Range end] a (Domain: x)"', '6,,"[Range end] c"'),
+    ]
+    text = '"Start","Duration","Name"\nus,us,\n' + "\n".join([*lines, ""])
+
+    found = [one for one in entries(text) if isinstance(one, Entry)]
+
+    assert [(one.kind, one.name, one.duration, one.attributes) for one in found] == [
+        (Kind.RANGE, "m", None, None), (Kind.RANGE, "a", 4000, {"domain": "x"}),
+        (Kind.RANGE, "b", None, {"open": True}),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("words", "count"), [
+    ("Total CPU Page faults: 49", 49), ("Total CPU thrashes: 2", 2), ("none", None),
+])  # fmt: skip
+def test_totals_of_the_cpu_stand_in_a_sentence(words: str, count: int | None) -> None:
     """They are a counter of their process."""
     reading = nvprof_entries.Reading(nvprof_entries.Place(0, job="ci/x", run=2))
     notice = Notice(1, nvprof_csv.Level.PLAIN, words, 41)
 
-    found = [(one.kind, one.value, one.process, one.run) for one in reading.page_faults(notice)]
+    found = [(one.kind, one.value, one.process, one.run) for one in reading.cpu_totals(notice)]
 
     assert found == ([] if count is None else [(Kind.COUNTER, count, 41, 2)])
 

@@ -10,7 +10,7 @@ import pytest
 
 from profiling_operator.entries import Kind
 from profiling_operator.formats import nvprof_csv, nvprof_rows
-from profiling_operator.formats.nvprof_csv import Row
+from profiling_operator.formats.nvprof_csv import Row, Traced
 from profiling_operator.formats.nvprof_rows import Activities, Activity
 from profiling_operator.formats.nvprof_units import Quantity
 
@@ -21,7 +21,9 @@ OLD_HEAD = '"Start","Duration","Grid X","Device","Stream","Unified Memory","Name
 def activities(*lines: str, head: str = HEAD) -> list[Activity]:
     """What the lines of a trace are."""
     text = "\n".join([head, *lines, ""])
-    found = [one for one in nvprof_csv.read(io.BytesIO(text.encode())) if isinstance(one, Row)]
+    read = nvprof_csv.read(io.BytesIO(text.encode()))
+    apart = [one.row() if isinstance(one, Traced) else one for one in read]
+    found = [one for one in apart if isinstance(one, Row)]
     known = Activities(found[0].table)
     return [known.describe(row) for row in found]
 

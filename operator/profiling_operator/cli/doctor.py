@@ -67,9 +67,20 @@ def _facts() -> list[Finding]:
     paranoid = facts.perf_event_paranoid
     said = "not available" if paranoid is None else f"kernel.perf_event_paranoid is {paranoid}"
     return [
-        Finding("NVIDIA GPUs", bool(gpus), ", ".join(gpus) or "none: no /dev/nvidia0"),
+        Finding("NVIDIA GPUs", bool(gpus), _gpus(gpus, facts)),
         Finding("hardware counters", paranoid is not None and paranoid <= 2, said),  # noqa: PLR2004
     ]
+
+
+def _gpus(devices: list[str], facts: Facts) -> str:
+    """The device files, what the driver calls them, and who may read their counters."""
+    if not devices:
+        return "none: no /dev/nvidia0"
+    words = [", ".join(devices), *facts.gpu_models]
+    if facts.gpu_counters_admin_only is not None:
+        who = "administrators only" if facts.gpu_counters_admin_only else "everybody"
+        words.append(f"counters: {who}")
+    return "; ".join(words)
 
 
 def _docker() -> Finding:

@@ -115,6 +115,8 @@ class Docker:
             perf_event_paranoid=mine.perf_event_paranoid,
             gpus=mine.gpus,
             capabilities=frozenset(one.upper().removeprefix("CAP_") for one in granted),
+            gpu_models=mine.gpu_models,
+            gpu_counters_admin_only=mine.gpu_counters_admin_only,
         )
 
     def start(self, plan: Plan, listener: Listener = SILENT) -> str:

@@ -37,9 +37,9 @@ COMPLAINTS: tuple[tuple[re.Pattern[str], Reason, str], ...] = (
         "no GPU could be used where the application ran; does the job ask for one (spec.gpu)?",
     ),
     (
-        re.compile(r"truncated:"),
+        re.compile(r"truncated:|damaged:"),
         Reason.OUTPUT_TRUNCATED,
-        "nvprof was ended before it had written its log",
+        "nvprof was ended before it had written its file",
     ),
     (
         re.compile(r"Application (?:received signal|returned non-zero code)"),

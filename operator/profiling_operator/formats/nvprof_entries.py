@@ -11,10 +11,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from profiling_operator.entries import Entry, Kind, Number, rfc3339
+from profiling_operator.entries import GPU_KINDS, Entry, Kind, Number, rfc3339
 from profiling_operator.formats import nvprof_rows, nvprof_units
-from profiling_operator.formats.nvprof_csv import CPU_FAULTS, Malformed, Notice, Row, Shape
+from profiling_operator.formats.nvprof_csv import (
+    CPU_TOTAL,
+    Branch,
+    Malformed,
+    Notice,
+    Row,
+    Shape,
+    Table,
+    Traced,
+)
+from profiling_operator.formats.nvprof_ranges import Ranges
 from profiling_operator.formats.nvprof_rows import Activities, Activity
+from profiling_operator.formats.nvprof_tree import Tree
 from profiling_operator.formats.nvprof_units import NANOSECONDS, Quantity
 
 COLLECTOR = "nvprof"
@@ -23,6 +34,7 @@ HELD_TOTALS = 100_000
 LONGEST = 10**18  # nanoseconds: 31 years
 EXTREMES = {"min": "Min", "max": "Max", "mean": "Avg"}
 REPLAYED = {"replayed": True}
+SEEN_AGAIN = frozenset({*GPU_KINDS, Kind.API})
 NOT_ADDITIVE = frozenset({Kind.TIMER, Kind.RANGE})  # they hold each other
 
 Made = Entry | Malformed
@@ -54,6 +66,14 @@ class Reading:
         self._totals: list[tuple[Kind, dict[str, Any]]] = []
         self._traced: set[Kind] = set()
         self._activities: Activities | None = None
+        self._tree: Tree | None = None
+        self._tree_of: tuple[str, int | None, int | None] | None = None
+        self._ranges = Ranges()
+        self._same: dict[str, Activity] = {}
+        """Rows of a trace by the text that they have in common."""
+        self._same_of: Table | None = None
+        self._room = 0
+        self._start_scale = self._duration_scale = 1
 
     def entries(self, row: Row) -> Iterator[Made]:
         """What a row says; a summary's rows come from `totals`."""
@@ -69,16 +89,97 @@ class Reading:
             case Shape.METRICS:
                 yield self._of_kernel(row, Kind.METRIC, row.cells["Metric Name"], "Avg")
 
-    def page_faults(self, notice: Notice) -> Iterator[Entry]:
-        """The one number that stands in a sentence."""
-        found = CPU_FAULTS.fullmatch(notice.text)
+    def traced(self, one: Traced) -> Iterator[Made] | Entry:
+        """The same for a row of a trace, of which most is known if it was there before."""
+        same, comma, number = one.rest.rpartition(",")
+        if self._same_of is not one.table:
+            self._begin_trace(one.table)
+        start = nvprof_units.time(one.start, self._start_scale)
+        duration = nvprof_units.time(one.duration, self._duration_scale)
+        is_number = number.isdecimal() and len(number) <= nvprof_units.MOST_DIGITS
+        found = self._same.get(same) if is_number and comma else None
+        if found is None or start is None or duration is None or start > LONGEST:
+            return self._taken_apart(one, same)
+        place, where, attributes = self._place, found.where, dict(found.attributes)
+        attributes["correlationId"] = int(number)
+        return Entry(
+            time=rfc3339(place.started + start),
+            job=place.job,
+            run=place.run,
+            collector=COLLECTOR,
+            kind=found.kind,
+            name=found.name,
+            additive=True,
+            host=place.host,
+            process=where["process"],
+            device=where["device"],
+            stream=where["stream"],
+            metric=METRIC,
+            unit=NANOSECONDS,
+            duration=duration,
+            clock="anchored",
+            attributes=attributes,
+        )
+
+    def _begin_trace(self, table: Table) -> None:
+        self._same_of = table
+        self._same.clear()
+        self._room = nvprof_rows.KEPT_CHARACTERS
+        self._start_scale, self._duration_scale = (
+            nvprof_units.UNITS[table.units.get(column, "")].scale for column in table.columns[:2]
+        )
+
+    def _taken_apart(self, one: Traced, same: str) -> Iterator[Made]:
+        """A row that is new, or unlike the others; the next one like it is known."""
+        row = one.row()
+        if isinstance(row, Malformed):
+            yield row
+            return
+        yield from self._trace(row)
+        activity = self._activities.describe(row) if self._activities else None
+        if activity and activity.is_own and activity.kind in SEEN_AGAIN:
+            self._traced.add(activity.kind)
+            self._room -= len(same) + nvprof_rows.OVERHEAD
+            if self._room < 0:
+                self._same.clear()
+                self._room = nvprof_rows.KEPT_CHARACTERS
+            self._same[same] = activity
+
+    def cpu_totals(self, notice: Notice) -> Iterator[Entry]:
+        """The numbers of unified memory that stand in sentences."""
+        found = CPU_TOTAL.fullmatch(notice.text)
         if found:
-            name = nvprof_rows.UNIFIED_NAMES["Total CPU Page faults"]
-            value = _valued(Quantity(int(found[1])))
+            name = nvprof_rows.UNIFIED_NAMES[found[1]]
+            value = _valued(Quantity(int(found[2])))
             yield self._entry(Kind.COUNTER, name, process=notice.process, **value)
 
-    def totals(self) -> Iterator[Entry]:
-        """The rows of summaries, now that all traces of the file are known."""
+    def branch(self, found: Branch) -> Iterator[Made]:
+        """What a line of a profile of the CPU ends; its own time comes with a later one."""
+        of = (found.mode, found.process, found.thread)
+        if self._tree is None or self._tree_of != of:
+            yield from self._end_of_tree()
+            self._tree, self._tree_of = Tree(found.mode, found.thread), of
+        ended = self._tree.take(found.node)
+        if ended is None:
+            yield Malformed(found.line, "deeper than the line above it allows")
+            return
+        for fields in ended:
+            yield self._entry(process=found.process, **fields)
+
+    def _end_of_tree(self) -> Iterator[Entry]:
+        if self._tree is not None and self._tree_of is not None:
+            for fields in self._tree.end():
+                yield self._entry(process=self._tree_of[1], **fields)
+        self._tree = None
+
+    def rest(self) -> Iterator[Entry]:
+        """What the end of the file tells: the last tree, ranges that are open, and the summaries.
+
+        Only now it is known which kinds have a trace.
+        """
+        yield from self._end_of_tree()
+        for fields in self._ranges.open():
+            yield self._entry(Kind.RANGE, additive=False, **fields)
         for kind, fields in self._totals:
             additive = fields.pop("additive") and kind not in self._traced
             yield self._entry(kind, additive=additive, **fields)
@@ -112,7 +213,12 @@ class Reading:
             self._activities = Activities(row.table)
         activity = self._activities.describe(row)
         known = _correlated(row, activity)
-        where = {**activity.where, "time": rfc3339(self._place.started + int(start))}
+        began = self._place.started + int(start)
+        if activity.kind is Kind.RANGE:
+            for fields in self._ranges.take(activity.name, began, activity.where["process"]):
+                yield self._entry(Kind.RANGE, additive=False, **fields)
+            return
+        where = {**activity.where, "time": rfc3339(began)}
         if "Start" in row.cells:
             replayed = REPLAYED if self._activities.extra and activity.kind is Kind.KERNEL else {}
             yield self._of_activity(activity, duration, where, known | replayed)
@@ -179,8 +285,9 @@ class Reading:
         name = nvprof_rows.UNIFIED_NAMES.get(what) or nvprof_rows.clean(what)
         size = nvprof_units.value(cells["Total Size"])
         if "fault" in what:
+            count = nvprof_units.value(cells["Count"]) if size is None else size
             return self._entry(
-                Kind.COUNTER, name, **nvprof_rows.where(row), **_valued(Quantity(size))
+                Kind.COUNTER, name, **nvprof_rows.where(row), **_valued(Quantity(count))
             )
         times = _timed("inclusive", nvprof_units.value(cells["Total Time"]))
         return self._entry(

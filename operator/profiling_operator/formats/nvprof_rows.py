@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from profiling_operator.entries import Kind
 from profiling_operator.formats import nvprof_units
@@ -14,11 +14,15 @@ from profiling_operator.formats.nvprof_csv import Row, Table
 from profiling_operator.formats.nvprof_units import Quantity
 
 NAMELESS = "(no name)"
-UNIFIED_COPY = "[Unified Memory Memcpy"
+UNIFIED_COPY = "[Unified Memory Memc"  # as far as a table for people shows it beside metrics
 NVTX = "NVTX"
 KEPT_CHARACTERS = 1 << 23
 OVERHEAD = 2000  # of a description, in characters
 
+# [Range start] step 1 (Domain: <unnamed>)
+MARK = re.compile(r"\[(Range start|Range end|Marker)\] (.*?)(?: \(Domain: (.{0,1000})\))?")
+# cudaLaunch (vectorAdd(float const *, int) [1148])
+CALL_OF_KERNEL = re.compile(r"(cu\w+) \(.* \[(\d{1,18})\]\)")
 # vectorAdd(float const *, int) [1148]
 WITH_CORRELATION = re.compile(r"(.*) \[(\d{1,18})\]")
 # Tesla V100-SXM2-16GB (0)   Default (7)
@@ -29,6 +33,8 @@ KIND_OF_PREFIX = (
     ("[CUDA memset", Kind.MEMSET),
     (UNIFIED_COPY, Kind.MEMCPY),
     ("[Unified Memory", Kind.COUNTER),
+    ("[Range ", Kind.RANGE),
+    ("[Marker] ", Kind.RANGE),
 )
 KIND_OF_TYPE = {"API calls": Kind.API, "GPU activities": Kind.KERNEL, "Range": Kind.RANGE}
 # Before CUDA 9 a summary had no types, and a section for each of them.
@@ -37,10 +43,14 @@ UNIFIED_NAMES = {
     "Host To Device": "[Unified Memory Memcpy HtoD]",
     "Device To Host": "[Unified Memory Memcpy DtoH]",
     "Device To Device": "[Unified Memory Memcpy DtoD]",
+    "Transfers from Device": "[Unified Memory Memcpy DtoD]",
     "Gpu page fault groups": "[Unified Memory GPU page faults]",
-    "Total CPU Page faults": "[Unified Memory CPU page faults]",
+    "Page faults": "[Unified Memory CPU page faults]",
+    "thrashes": "[Unified Memory page thrash]",
+    "throttles": "[Unified Memory page throttle]",
 }
 """What a summary of unified memory calls a thing, and what a trace calls it."""
+ONE_EACH = frozenset({UNIFIED_NAMES["thrashes"], UNIFIED_NAMES["throttles"]})
 
 QUANTITIES = {
     "Registers Per Thread": "registersPerThread",
@@ -170,10 +180,27 @@ def _kind_of_activity(cells: Mapping[str, str]) -> Kind:
     return _kind_of_name(cells["Name"], Kind.KERNEL if cells.get("Device") else Kind.API)
 
 
+class Mark(NamedTuple):
+    """What a trace says of NVTX at a moment."""
+
+    what: str
+    """`Range start`, `Range end` or `Marker`."""
+    name: str
+    domain: str
+
+
+def mark(name: str) -> Mark | None:
+    """A range's beginning or end; None for other names."""
+    found = MARK.fullmatch(name)
+    return Mark(found[1], clean(found[2]), found[3] or "") if found else None
+
+
 def _named(cells: Mapping[str, str]) -> tuple[str, int | None]:
     """The name and the correlation id, which old versions put behind a kernel's name."""
     name = cells.get("Name") or cells.get("Kernel", "")
-    found = None if "Correlation_ID" in cells else WITH_CORRELATION.fullmatch(name)
+    if "Correlation_ID" in cells:
+        return clean(name), None
+    found = CALL_OF_KERNEL.fullmatch(name) or WITH_CORRELATION.fullmatch(name)
     return (clean(found[1]), int(found[2])) if found else (clean(name), None)
 
 
@@ -198,9 +225,10 @@ def _quantities(row: Row) -> dict[str, Any]:
 def _unified_amount(row: Row) -> Quantity:
     """The number in the column `Unified Memory`: bytes or faults; an address is one fault."""
     text = row.cells.get("Unified Memory", "")
-    if text.startswith("PC "):
+    name = row.cells.get("Name", "")
+    if text.startswith("PC ") or name in ONE_EACH:
         return Quantity(1)
-    is_copy = row.cells.get("Name", "").startswith(UNIFIED_COPY)
+    is_copy = name.startswith(UNIFIED_COPY)
     unit = row.table.units.get("Unified Memory", "") if is_copy else ""
     return nvprof_units.read(text, unit) or Quantity(None)
 

@@ -19,6 +19,7 @@ ONE = "1"
 FLAWS = {"<OVERFLOW>": "overflow", "<INVALID>": "invalid"}
 LONGEST = 100
 MOST_DIGITS = 18  # fit into 64 bits
+TENS = tuple(10**count for count in range(MOST_DIGITS + 1))
 # 12.3GB/s   100.000000%   1.5e+10   800ns   inf
 CELL = re.compile(r"([-+]?(?:\d[\d.]*(?:[eE][-+]?\d+)?|nan|inf))([A-Za-z]*(?:/s)?|%)")
 # Low (1)   Idle (0)
@@ -83,6 +84,19 @@ def _scaled(text: str, unit: Unit) -> Quantity:
     if value is not None and unit.ucum in (BYTES, RATE) and abs(value) <= LARGEST:
         value = round(value)
     return Quantity(value, unit.ucum)
+
+
+def time(cell: str, scale: int) -> int | None:
+    """A number with six decimals or none, as traces have them, in whole nanoseconds.
+
+    None for any other text, and where it is no whole number.
+    """
+    whole_part, _, fraction = cell.partition(".")
+    digits = whole_part + fraction
+    if not (digits.isascii() and digits.isdigit()) or len(digits) > MOST_DIGITS:
+        return None
+    count, rest = divmod(int(digits) * scale, TENS[len(fraction)])
+    return None if rest else count
 
 
 def value(cell: str, unit: str = "") -> Number | None:

@@ -1,0 +1,30 @@
+"""What `profjob doctor` says of GPUs, from facts."""
+
+from __future__ import annotations
+
+import pytest
+
+from profiling_operator import toolchains
+from profiling_operator.cli import doctor
+from profiling_operator.collectors import Facts
+
+
+@pytest.mark.parametrize(("devices", "facts", "told"), [
+    ([], Facts(gpu_models=("NVIDIA H200",)), "none: no /dev/nvidia0"),
+    (["/dev/nvidia0"], Facts(), "/dev/nvidia0"),
+    (["/dev/nvidia0", "/dev/nvidia1"],
+     Facts(gpu_models=("NVIDIA H200",), gpu_counters_admin_only=True),
+     "/dev/nvidia0, /dev/nvidia1; NVIDIA H200; counters: administrators only"),
+    (["/dev/nvidia0"], Facts(gpu_models=("Tesla T4",), gpu_counters_admin_only=False),
+     "/dev/nvidia0; Tesla T4; counters: everybody"),
+])  # fmt: skip
+def test_gpus_are_told_with_models_and_rights(
+    devices: list[str], facts: Facts, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As far as the driver says."""
+    monkeypatch.setattr(toolchains, "gpus_here", lambda: devices)
+    monkeypatch.setattr(toolchains, "facts_here", lambda: facts)
+
+    found = {one.what: one for one in doctor._facts()}
+
+    assert (found["NVIDIA GPUs"].ok, found["NVIDIA GPUs"].detail) == (bool(devices), told)
