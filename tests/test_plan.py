@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from making import job
 from profiling_operator import plan, registry
-from profiling_operator.collectors import Collector, Wrapper
+from profiling_operator.collectors import Collector, Facts, Wrapper
 from profiling_operator.errors import CollectorsClashError, SpecError
 from profiling_operator.plan import build_plan
 
@@ -79,10 +81,68 @@ def test_what_loads_itself_stands_next_to_the_application() -> None:
     assert [step.signal for step in planned.stop] == ["USR1", "INT"]
 
 
-def test_two_tools_around_the_application_clash() -> None:
-    """A stop would reach one of them only, and take the other one's profile with it."""
-    with pytest.raises(CollectorsClashError, match="pyspy and perf both stand around"):
-        build_plan(job(collectors=[{"name": "pyspy"}, {"name": "perf"}]))
+@pytest.mark.parametrize("names", [("pyspy", "perf"), ("perf", "pyspy")])
+def test_tools_that_end_with_the_application_stand_around_each_other(
+    names: tuple[str, str],
+) -> None:
+    """A stop is for the application alone; then both write what they have, and are waited for.
+
+    py-spy stands inside, whatever the job's order: it would not wait for perf to begin.
+    """
+    planned = build_plan(job(collectors=[{"name": name} for name in names]))
+
+    tools = [word for word in planned.wrapper if word.startswith("{tool:")]
+    assert tools == ["{tool:perf}/bin/perf", "{tool:pyspy}/bin/py-spy"]
+    assert planned.wrapper[-4:] == ("{launcher}", "--record", "{run}/.app.json", "--")
+    assert [(one.signal, one.target) for one in planned.stop] == [
+        ("TERM", "app"), ("KILL", "app"), ("NONE", "tool"),
+    ]  # fmt: skip
+    assert [one.name for one in planned.collectors] == list(names)
+
+
+def test_what_is_inside_the_application_is_told_before_it_ends() -> None:
+    """TAU writes while the application lives; perf and py-spy once it has ended."""
+    collectors = [{"name": "tau"}, {"name": "perf"}, {"name": "pyspy"}]
+
+    steps = [(one.signal, one.target) for one in build_plan(job(collectors=collectors)).stop]
+
+    assert steps[0] == ("USR1", "mapped=libTAU")
+    assert [signal for signal, _ in steps[1:]] == ["TERM", "KILL", "NONE"]
+
+
+def test_a_tool_that_has_to_stand_alone_clashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is named, with what would happen."""
+    one: Collector = registry.load("collectors", "perf")
+    wrapper = Wrapper(("x",))
+    monkeypatch.setattr(type(one), "wrap", lambda self, options: wrapper)
+
+    with pytest.raises(
+        CollectorsClashError, match=r"perf and pyspy stand around .* lose its profile"
+    ):
+        build_plan(job(collectors=[{"name": "perf"}, {"name": "pyspy"}]))
+
+
+# Which collectors work together in mode wrap, on one application: docs/collectors.md tells why not.
+TOGETHER = {
+    ("nsys", "nvprof"): False, ("nsys", "perf"): False, ("nsys", "pyspy"): False,
+    ("nvprof", "perf"): False, ("nvprof", "pyspy"): False, ("nsys", "tau"): True,
+    ("nvprof", "tau"): True, ("perf", "pyspy"): True, ("perf", "tau"): True, ("pyspy", "tau"): True,
+}  # fmt: skip
+
+
+def test_every_pair_of_collectors_works_or_is_refused_with_a_reason() -> None:
+    """A new collector is put into the table."""
+    names = registry.names("collectors")
+    pairs = [(one, other) for one in names for other in names if one < other]
+    assert set(pairs) <= set(TOGETHER)
+    for pair in pairs:
+        wanted = job(collectors=[{"name": name} for name in pair])
+        if TOGETHER[pair]:
+            assert len(build_plan(wanted).collectors) == 2
+            continue
+        with pytest.raises(CollectorsClashError) as caught:
+            build_plan(wanted)
+        assert all(name in str(caught.value) for name in pair)
 
 
 def test_two_that_want_the_time_after_a_run_clash(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,3 +199,24 @@ def test_a_collector_that_cannot_be_attached_is_refused_by_field() -> None:
     assert str(caught.value) == (
         'spec.collectors[1].mode: "attach" must be one of wrap: tau has no other mode'
     )
+
+
+@pytest.mark.parametrize(
+    ("gpu", "models"),
+    [
+        ({"count": 1, "product": "NVIDIA-H200"}, ("NVIDIA-H200",)),
+        ({"count": 1}, ("Tesla V100",)),
+        (None, ("Tesla V100",)),
+    ],
+    ids=["by name", "any", "none"],
+)
+def test_the_gpu_that_is_asked_for_by_name_is_the_one_that_counts(
+    gpu: dict[str, Any] | None, models: tuple[str, ...]
+) -> None:
+    """For a preflight: the place may have others, too."""
+    wanted = {} if gpu is None else {"gpu": gpu}
+    here = Facts(machine="x86_64", gpu_models=("Tesla V100",))
+
+    found = build_plan(job(**wanted)).asks_of(here)
+
+    assert (found.machine, found.gpu_models) == ("x86_64", models)

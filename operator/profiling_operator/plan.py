@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import pydantic
 
 from profiling_operator import collectors, names, quantities, registry, spec
+from profiling_operator.collectors import Facts
 from profiling_operator.errors import CollectorsClashError, Problem, SpecError
 from profiling_operator.frozen import Frozen
 from profiling_operator.spec.app import App
@@ -25,6 +27,7 @@ from profiling_operator.spec.job import (
 from profiling_operator.spec.reading import problems_of
 
 SWEEP_SECONDS = 15  # the launcher's own bounds after a run: 5 s for orphans, 5 s for KILL, margin
+AWAITS_TOOLS = collectors.StopStep("NONE", collectors.Target.TOOL, collectors.Wait.EXIT, 5.0)
 
 
 class PlannedStop(Frozen):
@@ -102,6 +105,15 @@ class Plan(Frozen):
         modes = [one.mode for one in self.collectors]
         return f"spec.collectors[{modes.index('attach')}].mode" if "attach" in modes else ""
 
+    def asks_of(self, here: Facts) -> Facts:
+        """Facts of a place, with the GPUs that the plan asks for by name there."""
+        wanted = self.gpu.product if self.gpu else ""
+        return dataclasses.replace(here, gpu_models=(wanted,)) if wanted else here
+
+    def starts_program_of(self, name: str) -> bool:
+        """Whether a program of a collector's toolchain stands before the command."""
+        return any(word.startswith(f"{{tool:{name}}}") for word in self.wrapper)
+
     @property
     def attaches(self) -> bool:
         """Whether something measures the application from outside."""
@@ -139,7 +151,8 @@ def build_plan(job: spec.ProfilingJob, attempt: int = 1, folder: str = "") -> Pl
     chosen = _choose(job)
     _refuse_clashes(chosen)
     wrapping = [one for one in chosen if one.mode == "wrap"]
-    wrappers = _outer_first([(one.name, one.collector.wrap(one.options)) for one in wrapping])
+    wrapping.sort(key=lambda one: _depth(one.collector.wrap(one.options)))
+    wrappers = [(one.name, one.collector.wrap(one.options)) for one in wrapping]
     _refuse_two_around(wrappers)
     recorded = any(wrapper.hides_exit_code for _, wrapper in wrappers)
     after = _only_after(wrappers)
@@ -214,10 +227,16 @@ def _planned(one: Chosen) -> PlannedCollector:
     return planned.model_copy(update={"system_calls": attachment_of(planned).system_calls})
 
 
-def _stop_steps(chosen: list[Chosen]) -> Iterator[PlannedStop]:
-    """What is inside the application goes first: the tools around it may end it."""
-    inner_first = sorted(chosen, key=lambda one: not one.collector.wrap(one.options).is_inner)
-    for step in (step for one in inner_first for step in one.collector.stop(one.options)):
+def _stop_steps(wrapping: Sequence[Chosen]) -> Iterator[PlannedStop]:
+    """What is inside the application goes first. Several tools around it all end with it."""
+    wrappers = [one.collector.wrap(one.options) for one in wrapping]
+    if sum(map(_is_around, wrappers)) <= 1:
+        steps = [step for one in reversed(wrapping) for step in one.collector.stop(one.options)]
+    else:
+        inner = [one for one, it in zip(wrapping, wrappers, strict=True) if it.is_inner]
+        steps = [step for one in inner for step in one.collector.stop(one.options)]
+        steps += [*collectors.ENDS_APP, AWAITS_TOOLS]
+    for step in steps:
         yield PlannedStop(
             signal=step.signal, target=step.target, wait=step.wait, seconds=step.seconds
         )
@@ -226,17 +245,29 @@ def _stop_steps(chosen: list[Chosen]) -> Iterator[PlannedStop]:
 Wrappers = list[tuple[str, collectors.Wrapper]]
 
 
-def _outer_first(wrappers: Wrappers) -> Wrappers:
-    """In the order of the job, but what loads itself into the application stands next to it."""
-    return sorted(wrappers, key=lambda one: one[1].is_inner)
+def _depth(wrapper: collectors.Wrapper) -> tuple[bool, bool]:
+    """In the order of the job, but what loads itself into the application stands next to it.
+
+    Just outside of that comes what soon gives up where the application has not begun.
+    """
+    return wrapper.is_inner, wrapper.is_impatient
 
 
 def _refuse_two_around(wrappers: Wrappers) -> None:
-    """Measured: a stop reaches one of two tools, which ends the other without its profile."""
-    around = [name for name, wrapper in wrappers if wrapper.words and not wrapper.is_inner]
-    if len(around) > 1:
-        message = f"{' and '.join(around)} both stand around the application: only one can"
+    """A stop reaches the application, so each of several tools has to end by itself after it."""
+    around = [(name, wrapper) for name, wrapper in wrappers if _is_around(wrapper)]
+    lonely = [name for name, wrapper in around if not wrapper.ends_with_app]
+    if len(around) > 1 and lonely:
+        names = " and ".join(name for name, _ in around)
+        message = (
+            f"{names} stand around the application, where {lonely[0]} has to stand alone: another "
+            f"tool would lose its profile, or {lonely[0]} its own, when the application is stopped"
+        )
         raise CollectorsClashError([Problem("spec.collectors", message)])
+
+
+def _is_around(wrapper: collectors.Wrapper) -> bool:
+    return bool(wrapper.words) and not wrapper.is_inner
 
 
 def _only_after(wrappers: Wrappers) -> tuple[str, collectors.Wrapper]:

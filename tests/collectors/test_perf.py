@@ -28,7 +28,7 @@ def test_the_command_is_wrapped_by_default() -> None:
         "--call-graph fp --timestamp --period --sample-cpu --no-buildid --no-buildid-cache "
         "--no-bpf-event -o {run}/perf/perf.data --"
     )
-    assert wrapper.hides_exit_code and not wrapper.is_inner
+    assert wrapper.hides_exit_code and wrapper.ends_with_app and not wrapper.is_inner
     assert wrapper.env == {"PERF_CONFIG": "/dev/null"}
     assert wrapper.system_calls == ("perf_event_open",)
 
@@ -39,6 +39,7 @@ def test_the_text_is_made_after_the_run() -> None:
 
     assert " ".join(wrapper.after) == (
         "{tool}/bin/perf --no-pager script --force --header --ns --no-inline "
+        "--show-lost-events "
         "-F comm,pid,tid,cpu,time,period,event,ip,sym,dso -i {run}/perf/perf.data"
     )
     assert wrapper.after_output == "{run}/perf/perf.script"

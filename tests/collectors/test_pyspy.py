@@ -41,9 +41,10 @@ def test_the_command_is_wrapped() -> None:
 
     assert list(wrapper.words) == [
         *("{tool}/bin/py-spy", "record", "--threads", "--format", "raw", "--rate", "250"),
-        *("--output", "{run}/pyspy/profile.folded", "--native", "--full-filenames", "--"),
+        *("--output", "{run}/pyspy/profile.folded", "--subprocesses", "--native"),
+        *("--full-filenames", "--"),
     ]
-    assert wrapper.hides_exit_code
+    assert wrapper.hides_exit_code and wrapper.ends_with_app and wrapper.is_impatient
 
 
 def test_it_is_attached_with_the_same_words() -> None:
@@ -217,3 +218,32 @@ def test_no_samples_come_with_a_hint() -> None:
 
     assert (verdict.usable, verdict.reason) == (False, Reason.NOTHING_MEASURED)
     assert "Python" in verdict.message
+
+
+@pytest.mark.parametrize(("said", "reason", "hint"), [
+    ("Error: Permission Denied: Try running again with elevated permissions",
+     Reason.COUNTERS_NOT_PERMITTED, "administrator"),
+    ("Error: Failed to open process 7: Operation not permitted (os error 1)",
+     Reason.COUNTERS_NOT_PERMITTED, "CAP_SYS_PTRACE"),
+    ("Error: Failed to find python version from target process",
+     Reason.COLLECTOR_FAILED, "CPython"),
+    ("Error: Unsupported version of Python: 2.4.1", Reason.COLLECTOR_FAILED, "CPython"),
+    ("Error: No python processes found in process 7 or any of its subprocesses",
+     Reason.NOTHING_MEASURED, "Python program"),
+    ("Traceback (most recent call last):", Reason.NOTHING_MEASURED, "Python program"),
+])  # fmt: skip
+@pytest.mark.parametrize("attached", [False, True])
+def test_py_spys_own_complaints_become_reasons(
+    said: str, reason: Reason, hint: str, attached: bool
+) -> None:
+    """In the application's log, or where it was attached in its own file, and what to do."""
+    note = FileNote(f"run-0/pyspy/{ATTACH_LOG}", Fate.RAW, said)
+
+    found = COLLECTOR.usable(
+        Evidence(0, {}, [note] if attached else [], log_tail="" if attached else f"x\n{said}\ny")
+    )
+
+    assert (found.usable, found.reason) == (False, reason)
+    assert hint in found.message
+    if reason is not Reason.NOTHING_MEASURED:
+        assert said in found.message

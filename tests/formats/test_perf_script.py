@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from capabilities import SHARED
 from profiling_operator.formats import perf_script
-from profiling_operator.formats.perf_script import Fact, Found, Frame, Malformed, Sample
+from profiling_operator.formats.perf_frames import DEEPEST_STACK, EMPTY, OMITTED
+from profiling_operator.formats.perf_head import HEAD, Fact
+from profiling_operator.formats.perf_script import Found, Lost, Malformed, Sample
 
 HAND_MADE = Path(__file__).parent.parent / "samples" / "perf" / "hand-made"
 FRAME = "\t            11ad hot+0x44 (/opt/app)\n"
@@ -68,46 +70,18 @@ def test_a_header_is_taken_apart(header: str, fields: tuple[object, ...], event:
     """
     (sample,) = samples(f"{header.replace('E', event)}\n{FRAME}\n")
 
-    assert (*sample[:5], sample.period) == fields
-    assert (sample.event, sample.frames) == (event, (Frame("hot", "/opt/app"),))
-
-
-@pytest.mark.parametrize(("text", "frame"), [
-    ("hot (/opt/app)", Frame("hot", "/opt/app")),
-    ("hot+0x44 (/opt/app)", Frame("hot", "/opt/app")),
-    ("hot", Frame("hot")),
-    ("hot(int) const+0x4", Frame("hot(int) const")),
-    ("hot (inlined)", Frame("hot")),
-    ("hot(int) (inlined)", Frame("hot(int)")),
-    ("void f<int (*)(char)>(g<void (int)>)+0x1f (/a b/x.so)",
-     Frame("void f<int (*)(char)>(g<void (int)>)", "/a b/x.so")),
-    ("operator()(int) const (/opt/My App (x86)/x)",
-     Frame("operator()(int) const", "/opt/My App (x86)/x")),
-    ("hot (/opt/app (deleted))", Frame("hot", "/opt/app (deleted)")),
-    ("[unknown] (/usr/lib/libfoo.so.1)",
-     Frame("[unknown] (libfoo.so.1)", "/usr/lib/libfoo.so.1", False)),
-    ("[unknown] (/usr/lib/libfoo.so (deleted))",
-     Frame("[unknown] (libfoo.so (deleted))", "/usr/lib/libfoo.so (deleted)", False)),
-    ("[unknown] ([unknown])", Frame("[unknown]", "", False)),
-    ("[unknown] ([JIT] tid 9)", Frame("[unknown] ([JIT] tid 9)", "[JIT] tid 9", False)),
-    ("[unknown] ([kernel.kallsyms])",
-     Frame("[unknown] ([kernel.kallsyms])", "[kernel.kallsyms]", False)),
-    ("", Frame("[unknown]", "", False)),
-    ("(/opt/app)", Frame("[unknown] (app)", "/opt/app", False)),
-    ("  two   blanks  (/opt/app)\r\n", Frame("two blanks", "/opt/app")),
-])  # fmt: skip
-def test_a_frame_is_a_name_and_a_file(text: str, frame: Frame) -> None:
-    """Without the offset; what has no symbol is told apart by its file."""
-    assert perf_script.parse_frame(text) == frame
+    assert (*sample.origin, sample.time, sample.period) == fields
+    assert (sample.event, sample.stack.path) == (event, ("hot",))
 
 
 def test_stacks_are_turned_root_first() -> None:
     """perf prints the innermost frame first; an empty line or the next header ends a sample."""
     text = f"{HEADER}{FRAME}\t 12f7 main (/opt/app)\n{HEADER}{FRAME}\n{HEADER}\n"
 
-    stacks = [[frame.name for frame in one.frames] for one in samples(text)]
+    stacks = [one.stack for one in samples(text)]
 
-    assert stacks == [["main", "hot"], ["hot"], []]
+    assert [one.path for one in stacks] == [("main", "hot"), ("hot",), ("[no frame]",)]
+    assert stacks[-1] is EMPTY
 
 
 def test_a_sample_without_call_stack_is_one_line() -> None:
@@ -117,18 +91,20 @@ def test_a_sample_without_call_stack_is_one_line() -> None:
     found = samples(line * 3)
 
     assert len(found) == 3 and malformed(line * 3) == []
-    assert (found[0].command, found[0].frames) == ("my app", (Frame("hot", "/opt/My App/x"),))
+    assert (found[0].origin.command, found[0].stack.path) == ("my app", ("hot",))
+    assert found[0].stack.leaf.module == "/opt/My App/x"
 
 
 def test_what_a_tracepoint_tells_is_no_frame() -> None:
     """It stands where the frame of a sample without a call stack stands."""
     found = [one for one in hand_made("tracepoints") if isinstance(one, Sample)]
 
-    assert [(one.event, [frame.name for frame in one.frames]) for one in found] == [
-        ("sched:sched_switch", ["wait4", "schedule", "__schedule"]),
-        ("syscalls:sys_enter_read", []),
-        ("syscalls:sys_exit_read", []),
+    assert [(one.event, one.stack.path) for one in found] == [
+        ("sched:sched_switch", ("wait4", "schedule", "__schedule")),
+        ("syscalls:sys_enter_read", EMPTY.path),
+        ("syscalls:sys_exit_read", EMPTY.path),
     ]
+    assert found[0].stack.kind == ("[kernel.kallsyms]", False, 2)
 
 
 def test_places_in_the_source_are_passed_over() -> None:
@@ -151,29 +127,9 @@ def test_the_head_tells_facts() -> None:
 
 def test_a_rule_later_on_begins_no_head() -> None:
     """Texts that were put together keep their samples."""
-    text = f"{perf_script.HEAD.decode()}\n" * 3 + f"{HEADER}{FRAME}\n"
+    text = f"{HEAD.decode()}\n" * 3 + f"{HEADER}{FRAME}\n"
 
     assert len(samples(text)) == 1
-
-
-@pytest.mark.parametrize(("value", "pair"), [
-    ("2026-11-24 16:29:18.993711 = 1795537758.993711 (TOD) = 1743.630767667 (monotonic)",
-     (1_795_537_758_993_711_000, 1_743_630_767_667)),
-    ("2026-11-24 16:29:18 = 1795537758.9 (TOD) = 1743.6 (boottime)", None),
-    ("", None), ("x = 1.2 (TOD)", None),
-])  # fmt: skip
-def test_the_reference_time_is_a_pair_of_clocks(value: str, pair: tuple[int, int] | None) -> None:
-    """The wall clock and the monotonic one, read together when the recording began."""
-    assert perf_script.reference(value) == pair
-
-
-@pytest.mark.parametrize(("value", "moment"), [
-    ("Wed Feb  4 09:30:00 2026", 1_770_197_400_000_000_000),
-    ("Wed Feb  4 09:30:00 9999", None), ("yesterday", None), ("", None),
-])  # fmt: skip
-def test_captured_on_is_a_moment(value: str, moment: int | None) -> None:
-    """Or nothing, where it is no date of our times."""
-    assert perf_script.captured(value) == moment
 
 
 @pytest.mark.parametrize(("text", "lines"), [
@@ -203,20 +159,20 @@ def test_bad_bytes_are_kept_readable() -> None:
 
     (sample,) = samples(text)
 
-    assert sample.command == "a\ufffdb"
-    assert sample.frames == (Frame("h\x00\ufffdt", "/opt/app"),)
+    assert sample.origin.command == "a\ufffdb"
+    assert sample.stack.path == ("h\x00\ufffdt",)
 
 
 def test_deep_stacks_are_bounded() -> None:
     """The innermost frames are kept, and it is told once that there were more."""
-    text = HEADER + FRAME * (perf_script.DEEPEST_STACK + 500) + "\n" + HEADER + FRAME + "\n"
+    text = HEADER + FRAME * (DEEPEST_STACK + 500) + "\n" + HEADER + FRAME + "\n"
 
     first, second = samples(text)
 
-    assert len(first.frames) == perf_script.DEEPEST_STACK + 1
-    assert first.frames[0] == perf_script.OMITTED
-    assert len(second.frames) == 1
-    assert [line for line, _ in malformed(text)] == [perf_script.DEEPEST_STACK + 2]
+    assert len(first.stack.frames) == DEEPEST_STACK + 1
+    assert first.stack.frames[0] is OMITTED
+    assert len(second.stack.frames) == 1
+    assert [line for line, _ in malformed(text)] == [DEEPEST_STACK + 2]
 
 
 @pytest.mark.parametrize("surplus", [-1, 0, 1, 1 << 20])
@@ -227,12 +183,42 @@ def test_long_lines_are_bounded(surplus: int) -> None:
     assert [line for line, _ in malformed(f"{HEADER}{long}\n{FRAME}zz\n\n")] == [2, 4]
 
 
-def test_the_cache_of_frames_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Names by the million do not stay; what is read is the same."""
-    monkeypatch.setattr(perf_script, "FRAME_CACHE", 100)
-    text = "".join(f"{HEADER}\t 1 f{number} (/opt/app)\n\n" for number in range(100))
+def test_lost_samples_are_told() -> None:
+    """As `perf script --show-lost-events` has them, between the samples."""
+    lost = "app 7/8 [001]  12.5: PERF_RECORD_LOST lost 25\n"
 
-    assert [one.frames[0].name for one in samples(text)] == [f"f{n}" for n in range(100)]
+    assert read(f"{HEADER}{FRAME}\n{lost}{HEADER}{FRAME}\n")[1:2] == [Lost(25)]
+    assert len(samples(f"{HEADER}{FRAME}\n{lost}{HEADER}{FRAME}\n")) == 2
+
+
+MANY = [
+    f"w {n % 5} 7/{n % 5} [00{n % 2}] {12 + n}.5: {n * 7} {event}: \n"
+    f"{'':9}{n:x} f{n % 3}+0x{n:x} (/opt/app)\n\t{'12f7':>16} main (/opt/app)\n\n"
+    for n in range(200)
+    for event in ("cycles:u", "cpu-clock")
+]
+
+
+@pytest.mark.parametrize("chunk", [64, 500, 1 << 20])
+def test_no_chunk_changes_what_is_read(monkeypatch: pytest.MonkeyPatch, chunk: int) -> None:
+    """Nor do samples that were read before, whose headers and stacks are like these."""
+    monkeypatch.setattr(perf_script, "CHUNK", chunk)
+
+    together = samples("".join(MANY))
+    alone = [sample for text in MANY for sample in samples(text)]
+
+    assert [(*one[:4], one.stack.path) for one in together] == [
+        (*one[:4], one.stack.path) for one in alone
+    ]
+    assert len(together) == len(MANY)
+
+
+def test_lines_have_their_numbers_in_every_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether samples before them were looked at or known."""
+    monkeypatch.setattr(perf_script, "CHUNK", 300)
+    text = f"{HEADER}{FRAME}\n" * 20 + f"{HEADER}{FRAME}nonsense\n\n"
+
+    assert malformed(text * 3) == [(64 * n - 1, "is not a frame") for n in (1, 2, 3)]
 
 
 WORDS = st.sampled_from(
@@ -269,14 +255,51 @@ def test_hostile_lines_are_read_to_their_end(line: bytes) -> None:
     assert samples((line[:60_000] + b"\n") * 20) == []
 
 
+# Samples, periods of all, first and last time, all by plain text tools.
 GOLDEN = {
-    "forks.linux-perf.txt": (561, {"cpu-clock"}),
-    "one-sample.linux-perf.txt": (1, {"cpu-clock"}),
-    "rust-mangled.linux-perf.txt": (96, {"task-clock:ppp"}),
-    "simple-with-header.linux-perf.txt": (136, {"cpu-clock"}),
-    "simple-with-pid.linux-perf.txt": (137, {"cpu-clock"}),
-    "simple.linux-perf.txt": (1, {"cpu-clock"}),
-    "system-wide.linux-perf.txt": (556, {"cpu-clock"}),
+    "forks.linux-perf.txt": (
+        561,
+        "cpu-clock",
+        561_561_561,
+        203_265_377_019_000,
+        203_265_517_098_000,
+    ),
+    "one-sample.linux-perf.txt": (
+        1,
+        "cpu-clock",
+        1_001_001,
+        198_792_736_893_000,
+        198_792_736_893_000,
+    ),
+    "rust-mangled.linux-perf.txt": (
+        96,
+        "task-clock:ppp",
+        1_627_118_592,
+        150_520_991_529_000,
+        150_522_601_749_000,
+    ),
+    "simple-with-header.linux-perf.txt": (
+        136,
+        "cpu-clock",
+        136_136_136,
+        198_789_478_194_000,
+        198_789_613_576_000,
+    ),
+    "simple-with-pid.linux-perf.txt": (
+        137,
+        "cpu-clock",
+        0,
+        198_791_127_353_000,
+        198_791_263_815_000,
+    ),
+    "simple.linux-perf.txt": (1, "cpu-clock", 1_001_001, 198_792_736_893_000, 198_792_736_893_000),
+    "system-wide.linux-perf.txt": (
+        556,
+        "cpu-clock",
+        556_556_556,
+        202_513_231_785_000,
+        202_513_370_040_000,
+    ),
 }
 
 
@@ -290,6 +313,9 @@ def test_real_texts_are_read_whole(name: str) -> None:
     found = samples(data)
 
     assert malformed(data) == []
-    assert (len(found), {one.event for one in found}) == GOLDEN[name]
-    assert sum(len(one.frames) for one in found) == sum(line.startswith(b"\t") for line in lines)
-    assert all(one.time for one in found)
+    assert {one.event for one in found} == {GOLDEN[name][1]}
+    times = [one.time or 0 for one in found]
+    periods = sum(one.period or 0 for one in found)
+    assert (len(found), periods, times[0], times[-1]) == (GOLDEN[name][0], *GOLDEN[name][2:])
+    frames = sum(len(one.stack.frames) for one in found if one.stack is not EMPTY)
+    assert frames == sum(line.startswith(b"\t") for line in lines)

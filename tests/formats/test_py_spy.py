@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -17,27 +15,6 @@ from profiling_operator.formats.py_spy import Frame, Malformed, Stack, Thread
 def raw(text: str) -> list[Stack | Malformed]:
     """What a raw file holds."""
     return list(py_spy.read_raw(io.BytesIO(text.encode())))
-
-
-def speedscope(body: Any) -> list[Stack]:
-    """What a speedscope file holds."""
-    data = json.dumps(body).encode()
-    frames = py_spy.read_frames(io.BytesIO(data))
-    return list(py_spy.read_speedscope(io.BytesIO(data), frames))
-
-
-def file(*profiles: Any) -> dict[str, Any]:
-    """A speedscope file with two frames."""
-    frames = [{"name": "main", "file": "a.py", "line": 9}, {"name": "hot", "line": 0}]
-    return {"profiles": list(profiles), "shared": {"frames": frames}}
-
-
-def profile(**more: Any) -> dict[str, Any]:
-    """A profile of three samples."""
-    return {
-        "type": "sampled", "name": 'Process 7 Thread 0x8 "w"', "unit": "seconds",
-        "samples": [[0, 1], [0], [0, 1]], "weights": [0.01, 0.01, 0.02], **more,
-    }  # fmt: skip
 
 
 @pytest.mark.parametrize(("line", "thread", "frames"), [
@@ -102,48 +79,46 @@ def test_a_line_that_is_cut_off_is_malformed() -> None:
     assert [type(one) for one in raw("hot (a.py:1) 3")] == [Malformed]
 
 
-def test_equal_samples_of_a_thread_are_added_up() -> None:
-    """With their weights in seconds."""
-    stacks = {one.frames: one for one in speedscope(file(profile()))}
-
-    main, hot = Frame("main", "a.py", 9), Frame("hot")
-    assert stacks[(main, hot)].samples == 2
-    assert stacks[(main, hot)].seconds == pytest.approx(0.03)
-    assert stacks[(main,)].samples == 1
-    assert {one.thread for one in stacks.values()} == {Thread(7, 8, "w")}
-
-
-def test_words_for_process_and_thread_are_no_frames() -> None:
-    """With threads and subprocesses py-spy puts them at the root, command lines included."""
-    body = file(profile(name='Process 7 Thread 8 ""', samples=[[2, 3, 0], [2, 4, 0], [2, 4]]))
-    body["shared"]["frames"] += [
-        {"name": 'process 7:"python a.py\n--token=SECRET"', "file": "", "line": 0},
-        {"name": "thread (8)", "file": "", "line": 0},
-        {"name": "thread (8): worker", "file": "", "line": 0},
-    ]
-
-    stacks = speedscope(body)
-
-    assert {one.frames: one.samples for one in stacks} == {(Frame("main", "a.py", 9),): 2, (): 1}
-    assert {one.thread for one in stacks} == {Thread(7, 8, "worker")}
-
-
-@pytest.mark.parametrize("unit", ["milliseconds", "microseconds", "nanoseconds"])
-def test_units_are_obeyed(unit: str) -> None:
-    """Other writers of the format have other units."""
-    total = sum(one.seconds or 0 for one in speedscope(file(profile(unit=unit))))
-
-    assert total == pytest.approx(0.04 * py_spy.UNIT_SECONDS[unit])
-
-
-@pytest.mark.parametrize("more", [
-    {"type": "evented"}, {"weights": [1]}, {"unit": "bytes"}, {"samples": [[5], [0], [0]]},
-    {"samples": None}, {"samples": [["x"], [0], [0]]}, {"weights": ["x", 1, 1]},
+@pytest.mark.parametrize(("word", "name", "file"), [
+    ("app::grind<double> (libnat.so)", "app::grind<double>", "libnat.so"),
+    ("_ZN3app4coldEv (libnat.so.1.2)", "app::cold()", "libnat.so.1.2"),
+    ("0x7f42dafb527c (libz.so.1.2.13)", "[unknown] (libz.so.1.2.13)", "libz.so.1.2.13"),
+    ("0x7f42dafb527c (?)", "[unknown]", ""),
+    ("0x7f42dafb527c", "[unknown]", ""),
 ])  # fmt: skip
-def test_what_py_spy_does_not_write_is_an_error(more: dict[str, Any]) -> None:
-    """Never a wrong number."""
-    with pytest.raises(py_spy.ERRORS):
-        speedscope(file(profile(**more)))
+def test_native_frames_have_a_library(word: str, name: str, file: str) -> None:
+    """And addresses are no names: each sample would have another one."""
+    frame = py_spy.parse_frame(word)
+
+    assert (frame.name, frame.file, frame.line) == (name, file, None)
+    assert frame.is_native is bool(file) or name == "[unknown]"
+
+
+@pytest.mark.parametrize("word", ["hot (a.py:3)", "main (a.py)", "f (<string>:1)", "g (x.cpp:12)"])
+def test_frames_with_a_source_are_not_native(word: str) -> None:
+    """Whatever language it is in."""
+    assert not py_spy.parse_frame(word).is_native
+
+
+def test_a_line_without_end_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only its beginning is, and the lines after it have their numbers."""
+    monkeypatch.setattr(py_spy, "LONGEST_STACK", 64)
+
+    found = raw("hot (a.py:1) 3\n" + "x" * 1000 + "\nhot (a.py:2) 4\nnonsense\n")
+
+    assert [one.line for one in found if isinstance(one, Malformed)][-1] == 4
+    assert sum(one.samples for one in found if isinstance(one, Stack)) == 7
+
+
+def test_what_is_kept_of_frames_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is read is the same."""
+    monkeypatch.setattr(py_spy, "KEPT_BYTES", 20)
+
+    found = raw("".join(f"f{n} (a.py:{n}) {n}\n" for n in range(1, 50)))
+
+    assert [one.frames[0].name for one in found if isinstance(one, Stack)] == [
+        f"f{n}" for n in range(1, 50)
+    ]
 
 
 @given(st.binary(max_size=300))

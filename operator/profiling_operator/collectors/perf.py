@@ -11,35 +11,27 @@ from typing import Annotated, ClassVar, Literal, cast
 
 from pydantic import Field, StringConstraints
 
-from profiling_operator.artifacts import Artifact
 from profiling_operator.captures import (
-    ATTACH_LOG,
     Capture,
     Evidence,
     Fate,
-    FileNote,
     Item,
-    Metadata,
     Verdict,
-    attach_note,
     attached_words,
     judge_common,
 )
 from profiling_operator.collectors import (
+    ENDS_APP,
     AttachingCollector,
     Attachment,
     Facts,
     Impossible,
     StopStep,
-    Target,
     Toolchain,
-    Wait,
     Wrapper,
 )
-from profiling_operator.errors import ArtifactError, Reason
-from profiling_operator.formats import perf_script
-from profiling_operator.formats.perf_entries import Entries, Place
-from profiling_operator.formats.perf_script import Malformed, Sample
+from profiling_operator.errors import Reason
+from profiling_operator.formats import perf_reading
 from profiling_operator.frozen import Frozen
 from profiling_operator.spec.app import Word
 
@@ -47,23 +39,13 @@ from profiling_operator.spec.app import Word
 Event = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_.:/=,-]*$", max_length=512)]
 
 FIELDS = "comm,pid,tid,cpu,time,period,event,ip,sym,dso"
-SCRIPT = ("{tool}/bin/perf", "--no-pager", "script", "--force", "--header", "--ns", "--no-inline")
+SCRIPT = (
+    "{tool}/bin/perf", "--no-pager", "script", "--force", "--header", "--ns", "--no-inline",
+    "--show-lost-events",
+)  # fmt: skip
 READS = ("-F", FIELDS, "-i", "{run}/perf/perf.data")
 SCRIPT_SECONDS = 120.0
-MAGIC = b"PERFILE2"
-TEXT = (".script", ".perf", "perf.txt")
-RECORDING = (".data", ".data.old")
 USER_PARANOID, KERNEL_PARANOID = 2, 1
-NOTES_PER_FILE = 20
-LOG_READ = 1024
-NO_SYMBOL = "no frame of any sample has a name"
-# What the text's head tells of the run; the personal ones can carry people and secrets.
-IMPERSONAL = frozenset(
-    {"perf version", "os release", "arch", "cpudesc", "nrcpus online", "total memory"}
-)
-PERSONAL = frozenset({"hostname", "cmdline"})
-KEPT = IMPERSONAL | PERSONAL | {"reference time", "captured on"}
-LONGEST_FACT = 4096
 
 
 class Options(Frozen):
@@ -112,6 +94,7 @@ class Perf:
             words=(*_record_words(cast(Options, options)), "--"),
             env={"PERF_CONFIG": "/dev/null"},  # instead of ~/.perfconfig and /etc/perfconfig
             hides_exit_code=True,
+            ends_with_app=True,
             system_calls=("perf_event_open",),
             after=(*SCRIPT, *READS),
             after_output="{run}/perf/perf.script",
@@ -140,10 +123,7 @@ class Perf:
         waits for it. KILL of perf would lose the recording, so the application is killed before the
         launcher ends all that is left.
         """
-        return (
-            StopStep("TERM", Target.APP, Wait.EXIT, 5.0),
-            StopStep("KILL", Target.APP, Wait.EXIT, 5.0),
-        )
+        return ENDS_APP
 
     def preflight(self, facts: Facts, options: Frozen) -> list[Impossible]:
         """The kernel's rule for those without the right to measure everything."""
@@ -157,17 +137,12 @@ class Perf:
         return [Impossible(Reason.COUNTERS_NOT_PERMITTED, message)]
 
     def clashes(self, options: Frozen) -> frozenset[str]:
-        """Nothing: counters are shared, and perf does not trace processes as py-spy does.
-
-        Measured with py-spy: both profiles are there when the application ends by itself, in either
-        order; at the limit only the outer one's, since its stop sequence ends the inner one. So two
-        tools around an application are refused by the plan, whatever they are.
-        """
+        """Nothing: counters are shared, and perf does not trace processes as py-spy does."""
         return frozenset()
 
     def knows(self, name: str, head: bytes) -> bool:
         """By perf's magic number, or a first line as `perf script` prints it."""
-        return head.startswith(MAGIC) or perf_script.begins(head)
+        return perf_reading.knows(name, head)
 
     def split(self, capture: Capture) -> Sequence[Capture]:
         """One part: a recording, its text and what was said of it belong together."""
@@ -175,19 +150,7 @@ class Perf:
 
     def read(self, capture: Capture) -> Iterator[Item]:
         """A sample entry per sample, then a timer entry per function of each thread and event."""
-        has_text = any(one.size and one.name.endswith(TEXT) for one in capture.artifacts)
-        said = _said(capture.artifacts)
-        for artifact in capture.artifacts:
-            if artifact.name == ATTACH_LOG:
-                yield attach_note(artifact)
-                continue
-            if not artifact.name.endswith(TEXT):
-                yield _left(artifact, has_text, said)
-                continue
-            try:
-                yield from _items(capture, artifact)
-            except ArtifactError as error:
-                yield FileNote(artifact.path, Fate.REFUSED, str(error))
+        return perf_reading.read(capture, cast(Options, capture.options).frequency)
 
     def usable(self, evidence: Evidence) -> Verdict:
         """Something was sampled that has a name, or why not."""
@@ -195,7 +158,7 @@ class Perf:
         if common:
             return _complaint(evidence) or _with_hint(common)
         converted = [note for note in evidence.notes if note.fate is Fate.CONVERTED]
-        if converted and all(NO_SYMBOL in note.message for note in converted):
+        if converted and all(perf_reading.NO_SYMBOL in note.message for note in converted):
             return Verdict(False, Reason.NOTHING_MEASURED, STRIPPED)
         return Verdict(True)
 
@@ -205,8 +168,8 @@ HINT = (
     "is only sampled with kernel: true"
 )
 STRIPPED = (
-    f"{NO_SYMBOL}: program and libraries hold no symbols (compile without -s, do not strip), or "
-    "their files could not be read after the run"
+    f"{perf_reading.NO_SYMBOL}: program and libraries hold no symbols (compile without -s, do not "
+    "strip), or their files could not be read after the run"
 )
 # What perf says where it cannot record, the reason, and what to do about it.
 COMPLAINTS: tuple[tuple[tuple[str, ...], Reason, str], ...] = (
@@ -254,74 +217,6 @@ def _record_words(options: Options) -> Iterator[str]:
     # be no home), and wait up to 1 s for a thread that looks after BPF programs.
     yield from ("--no-buildid", "--no-buildid-cache", "--no-bpf-event")
     yield from ("-o", "{run}/perf/perf.data", *options.args)
-
-
-def _said(artifacts: Sequence[Artifact]) -> str:
-    """The first words of what `perf script` complained of."""
-    logs = [one for one in artifacts if one.name.endswith(".script.log") and one.size]
-    try:
-        with logs[0].open() as stream:
-            text = stream.read(LOG_READ).decode("utf-8", "replace")
-    except (ArtifactError, IndexError):
-        return ""
-    return " ".join(text.split())
-
-
-def _items(capture: Capture, artifact: Artifact) -> Iterator[Item]:
-    """The entries of one text, and its notes."""
-    facts: dict[str, str] = {}
-    entries = Entries(_place(capture), facts)
-    malformed = 0
-    with artifact.open() as stream:
-        for one in perf_script.read(stream):
-            if isinstance(one, Sample):
-                yield entries.sample(one)
-            elif isinstance(one, Malformed):
-                malformed += 1
-                if malformed <= NOTES_PER_FILE:
-                    yield FileNote(artifact.path, None, one.message, one.line)
-            elif one.name in KEPT:
-                facts.setdefault(one.name, one.value[:LONGEST_FACT])
-    yield from entries.timers()
-    told = IMPERSONAL | PERSONAL if capture.personal else IMPERSONAL
-    if told & facts.keys():
-        yield Metadata({name: value for name, value in facts.items() if name in told})
-    yield _note(artifact, entries, malformed, bool(facts))
-
-
-def _place(capture: Capture) -> Place:
-    return Place(
-        job=capture.job,
-        run=capture.run,
-        host=capture.host,
-        frequency=cast(Options, capture.options).frequency,
-        started=capture.started,
-        started_monotonic=capture.started_monotonic,
-    )
-
-
-def _note(artifact: Artifact, entries: Entries, malformed: int, has_head: bool) -> FileNote:
-    """The fate of a text; one with perf's head and no sample is perf's, and whole."""
-    if not entries.samples and not has_head:
-        message = "holds no sample of perf's" if artifact.size else "is empty"
-        return FileNote(artifact.path, Fate.REFUSED, message)
-    messages = (
-        NO_SYMBOL if entries.samples and not entries.any_resolved else "",
-        f"{malformed} malformed lines left out" if malformed else "",
-    )
-    return FileNote(artifact.path, Fate.CONVERTED, "; ".join(filter(None, messages)))
-
-
-def _left(artifact: Artifact, has_text: bool, said: str) -> FileNote:
-    """The note of a file that is no text of samples."""
-    if artifact.name.endswith(".script.log"):
-        return FileNote(artifact.path, Fate.RAW, said)
-    if not artifact.name.endswith(RECORDING):
-        return FileNote(artifact.path, Fate.RAW, "not a file of perf's")
-    if has_text:
-        return FileNote(artifact.path, Fate.RAW, "perf's own format; perf.script has it as text")
-    message = f"`perf script` made no text of it: {said or 'it did not say why'}"
-    return FileNote(artifact.path, Fate.REFUSED, message)
 
 
 COLLECTOR: AttachingCollector = Perf()

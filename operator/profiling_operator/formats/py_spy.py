@@ -1,62 +1,64 @@
-"""What py-spy writes: folded stacks (`--format raw`) and speedscope's JSON.
+"""What py-spy writes as `--format raw`: folded stacks, and what all its formats have in common.
 
-Both come from src/flamegraph.rs and src/speedscope.rs of py-spy 0.4. A raw line is
+From src/flamegraph.rs of py-spy 0.4. A raw line is
 
     process 67:"sh run";process 68:"python a.py";thread (68): Main;main (a.py:9);hot (a.py:3) 41
 
 with as many `process` words as there are processes on the way down, and the number of samples
 after the last blank. Command lines stand there as they are, line feeds included, so such a stack
-takes several lines of the file. Frames name the function, the file and the line that was running.
+takes several lines of the file. Frames name the function, the file and the line that was running;
+those of C and C++ the function as it was written, and the library where no line is known:
+
+    app::grind<double> (nat.cpp:4)     work (libnat.so)     0x7f42dafb527c (libz.so.1.2.13)
 """
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import BinaryIO
+from collections.abc import Iterator
+from typing import BinaryIO, NamedTuple
 
-import ijson  # type: ignore[import-untyped]
-
-ERRORS = (ijson.JSONError, ValueError, KeyError, TypeError)
-"""What reading a speedscope file that is not one may raise."""
+from profiling_operator.formats.demangling import demangled
 
 # process 68:"python a.py"
-PROCESS = re.compile(r'(?:^|;)process (\d+):"')
+PROCESS = re.compile(r'(?:^|;)process (\d{1,10}):"')
 LONGEST_STACK = 1 << 20
-WITH_COUNT = re.compile(rb" \d+\n\Z")
+KEPT_BYTES = 1 << 22  # of frames' words
+WITH_COUNT = re.compile(rb" \d{1,18}\n\Z")
+MOST_DIGITS = 15
 # ;thread (68): MainThread;   ;thread (0x7F12);
-THREAD = re.compile(r"(?:^|;)thread \((0x[0-9A-Fa-f]+|\d+)\)(?:: ([^;]*))?(?=;|$)")
+THREAD = re.compile(r"(?:^|;)thread \((0x[0-9A-Fa-f]{1,16}|\d{1,18})\)(?:: ([^;]*))?(?=;|$)")
 # hot (a.py:3)   main (a.py)
-FRAME = re.compile(r"^(?P<name>.*) \((?P<file>.*?)(?::(?P<line>\d+))?\)$")
-# With --threads and --subprocesses, speedscope stacks begin with such words instead of frames.
-PROCESS_WORD = re.compile(r'process \d+:".*"', re.DOTALL)
-THREAD_WORD = re.compile(r"thread \((?:0x[0-9A-Fa-f]+|\d+)\)(?:: (?P<name>.*))?", re.DOTALL)
-# Process 67 Thread 68 "MainThread"   Thread 0x7F12 "w"   Thread 68
-PROFILE = re.compile(
-    r'^(?:Process (?P<process>\d+) )?Thread (?P<thread>0x[0-9A-Fa-f]+|\d+)(?: "(?P<name>.*)")?$',
-    re.DOTALL,
-)
+FRAME = re.compile(r"^(?P<name>.*) \((?P<file>.*?)(?::(?P<line>\d{1,9}))?\)$", re.DOTALL)
+ADDRESS = re.compile(r"0x[0-9a-f]{1,16}")
+LIBRARY = re.compile(r".*\.(?:so(?:\.[0-9.]+)?|dylib|dll|pyd)")
+UNKNOWN = "[unknown]"
 
 
-@dataclass(frozen=True)
-class Frame:
+class Frame(NamedTuple):
     """One line of a stack."""
 
     name: str
+    """The function; `[unknown]` and the last part of the file's path where it has no symbol."""
     file: str = ""
+    """Of the source, or without a line the library or program that the function is in."""
     line: int | None = None
 
     def __str__(self) -> str:
         """As py-spy prints it."""
-        if not self.file:
+        if not self.file or self.name.startswith(UNKNOWN):
             return self.name
         return f"{self.name} ({self.file}{'' if self.line is None else f':{self.line}'})"
 
+    @property
+    def is_native(self) -> bool:
+        """Whether its file is no source, but what was built of it."""
+        return self.line is None and bool(
+            self.name.startswith(UNKNOWN) or LIBRARY.fullmatch(self.file)
+        )
 
-@dataclass(frozen=True)
-class Thread:
+
+class Thread(NamedTuple):
     """Where a stack was seen."""
 
     process: int | None = None
@@ -64,49 +66,56 @@ class Thread:
     name: str = ""
 
 
-@dataclass(frozen=True)
-class Stack:
-    """A stack, root first, with its weight: a number of samples, or seconds."""
+class Stack(NamedTuple):
+    """A stack, root first, with its weight: a number of samples, and an amount where it is told."""
 
     thread: Thread
     frames: tuple[Frame, ...]
     samples: int
-    seconds: float | None = None
+    amount: float | None = None
+    """In the unit."""
+    unit: str = "ns"
 
 
-@dataclass(frozen=True)
-class Malformed:
+class Malformed(NamedTuple):
     """A line or an element that is not what py-spy writes."""
 
     line: int
     message: str
 
 
-def read_raw(lines: BinaryIO) -> Iterator[Stack | Malformed]:
+def read_raw(stream: BinaryIO) -> Iterator[Stack | Malformed]:
     """The stacks of a raw file, one per line; py-spy has added up equal ones already."""
     frames: dict[str, Frame] = {}
-    for number, line in _whole_stacks(lines):
-        text = line.decode("utf-8", "replace").rstrip("\n")
-        stack, _, count = text.rpartition(" ")
+    room = KEPT_BYTES
+    for number, line in _whole_stacks(stream):
+        stack, _, count = line.decode("utf-8", "replace").removesuffix("\n").rpartition(" ")
         if not line.endswith(b"\n"):
             yield Malformed(number, "the last line is cut off")
-        elif not stack or not count.isdigit():
+        elif not stack or not (count.isascii() and count.isdigit()) or len(count) > MOST_DIGITS:
             yield Malformed(number, "is not a stack with a number of samples")
         else:
             thread, words = _split(stack)
-            parsed = tuple(frames.setdefault(word, parse_frame(word)) for word in words)
-            yield Stack(thread, parsed, int(count))
+            for word in words:
+                if word not in frames:
+                    frames[word] = parse_frame(word)
+                    room -= len(word)
+            yield Stack(thread, tuple([frames[word] for word in words]), int(count))
+            if room < 0:
+                frames.clear()
+                room = KEPT_BYTES
 
 
-def _whole_stacks(lines: BinaryIO) -> Iterator[tuple[int, bytes]]:
+def _whole_stacks(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
     """Stacks with the number of their first line; what is left open at the end comes as it is.
 
     A command line that began has ended when the thread comes after it, or, where there are no
     threads, when its quote is closed and the line ends in a count.
     """
     begun: list[bytes] = []
-    number = quotes = size = 0
-    for at, line in enumerate(lines, 1):
+    at = number = quotes = size = 0
+    while line := stream.readline(LONGEST_STACK):
+        at += 1
         number, quotes, size = (number, quotes, size) if begun else (at, 0, 0)
         begun.append(line)
         quotes += line.count(b'"')
@@ -116,6 +125,7 @@ def _whole_stacks(lines: BinaryIO) -> Iterator[tuple[int, bytes]]:
         if not open_command or closed or size > LONGEST_STACK:
             yield number, b"".join(begun)
             begun.clear()
+            at -= not line.endswith(b"\n")  # the rest of a line that is too long
     if begun:
         yield number, b"".join(begun).rstrip(b"\n")
 
@@ -146,77 +156,14 @@ def parse_frame(word: str) -> Frame:
     """`hot (a.py:3)` taken apart; other words are a name without a file."""
     match = FRAME.match(word)
     if not match:
-        return Frame(word)
+        return made_frame(word)
     line = match["line"]
-    return Frame(match["name"], match["file"], int(line) if line else None)
+    return made_frame(match["name"], match["file"], int(line) if line else None)
 
 
-UNIT_SECONDS: dict[str, float] = {
-    "seconds": 1.0, "milliseconds": 1e-3, "microseconds": 1e-6, "nanoseconds": 1e-9, "none": 1.0,
-}  # fmt: skip
-
-
-def read_frames(stream: BinaryIO) -> list[Frame]:
-    """The frames of a speedscope file, by index. Raises ValueError when the file is not whole."""
-    found = ijson.items(stream, "shared.frames.item", use_float=True)
-    return [Frame(str(one["name"]), str(one.get("file", "")), _line(one)) for one in found]
-
-
-def read_speedscope(stream: BinaryIO, frames: list[Frame]) -> Iterator[Stack]:
-    """The stacks of a speedscope file, equal ones of a thread added up.
-
-    One profile, that is one thread, is in memory at a time. Raises ValueError for what py-spy does
-    not write: evented profiles, weights that do not fit the samples, frames that do not exist.
-    """
-    for profile in ijson.items(stream, "profiles.item", use_float=True):
-        samples, weights = profile["samples"], profile["weights"]
-        if profile["type"] != "sampled" or len(samples) != len(weights):
-            raise ValueError(f"profile {profile['name']!r} is not sampled, or its weights are cut")
-        unit = UNIT_SECONDS[profile["unit"]]
-        counted: dict[tuple[int, ...], list[float]] = {}
-        for sample, weight in zip(samples, weights, strict=True):
-            counted.setdefault(tuple(sample), []).append(weight)
-        yield from _stacks(_thread_of(str(profile["name"])), counted, frames, unit)
-
-
-def _stacks(
-    thread: Thread, counted: Mapping[tuple[int, ...], list[float]], frames: list[Frame], unit: float
-) -> Iterator[Stack]:
-    """A thread's stacks without the words for process and thread, which hold command lines."""
-    merged: dict[tuple[Frame, ...], list[float]] = {}
-    for stack, weighed in counted.items():
-        named = [_frame_at(frames, index) for index in stack]
-        while named and (found := _word(named[0])) is not None:
-            thread = Thread(thread.process, thread.number, thread.name or found)
-            del named[0]
-        merged.setdefault(tuple(named), []).extend(weighed)
-    for pure, weighed in merged.items():
-        yield Stack(thread, pure, len(weighed), math.fsum(weighed) * unit)
-
-
-def _word(frame: Frame) -> str | None:
-    """The thread's name, perhaps empty, in a word that is no frame; None for a frame."""
-    thread = None if frame.file else THREAD_WORD.fullmatch(frame.name)
-    if thread:
-        return thread["name"] or ""
-    return "" if not frame.file and PROCESS_WORD.fullmatch(frame.name) else None
-
-
-def _frame_at(frames: list[Frame], index: int) -> Frame:
-    if not 0 <= index < len(frames):
-        raise ValueError(f"a stack names frame {index} of {len(frames)}")
-    return frames[index]
-
-
-def _line(frame: Mapping[str, object]) -> int | None:
-    line = frame.get("line")
-    return line if isinstance(line, int) and line > 0 else None
-
-
-def _thread_of(name: str) -> Thread:
-    match = PROFILE.match(name)
-    if not match:
-        return Thread(name=name)
-    process = match["process"]
-    number = int(match["thread"], 0)
-    return Thread(int(process) if process else None, number, match["name"] or "")
+def made_frame(name: str, file: str = "", line: int | None = None) -> Frame:
+    """A frame of what py-spy tells of it; an address is no name: each sample has its own."""
+    if ADDRESS.fullmatch(name):
+        module = file.rpartition("/")[2]
+        return Frame(f"{UNKNOWN} ({module})" if module.strip("?") else UNKNOWN, file.strip("?"))
+    return Frame(" ".join(demangled(name).split()) or UNKNOWN, file, line)

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import io
+import random
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from capabilities import SHARED
 from profiling_operator import artifacts
 from profiling_operator.captures import Capture, Fate, FileNote, Item, Metadata, Verdict
-from profiling_operator.collectors.perf import COLLECTOR, NO_SYMBOL, Options
+from profiling_operator.collectors.perf import COLLECTOR, Options
 from profiling_operator.convert import Conversion
 from profiling_operator.entries import Entry, Kind, Writer
 from profiling_operator.errors import Reason
+from profiling_operator.formats.perf_reading import NO_SYMBOL
 
 SAMPLES = Path(__file__).parent.parent / "samples" / "perf"
 STARTED = 1_790_000_000_000_000_000
@@ -78,14 +82,58 @@ def test_exclusive_numbers_of_a_thread_add_up_to_its_samples(case: str) -> None:
     assert sums[True] == sums[False]
 
 
+def test_the_kernels_work_is_told_apart() -> None:
+    """A C++ program that reckons, then calls the kernel."""
+    found = entries(read(SAMPLES / "6.1" / "cpp-kernel"))
+
+    samples = [one for one in found if one.kind is Kind.SAMPLE]
+    timers = {one.name: one.attributes or {} for one in found if one.additive}
+    in_kernel = [one for one in samples if (one.attributes or {}).get("kernelFrames")]
+    assert 0 < len(in_kernel) < len(samples)
+    for one in in_kernel:
+        told = one.attributes or {}
+        assert told["dso"] == "[kernel.kallsyms]"
+        assert one.path and told["kernelFrames"] < len(one.path)
+        assert all("kernel" in timers[name] for name in one.path[-told["kernelFrames"] :])
+    assert timers["do_sys_openat2"]["kernel"] is True
+    assert timers["app::Grid<double>::hot"] == {
+        "threadName": "hot",
+        "dso": "/opt/app/hot",
+    }
+
+
+def test_names_are_told_as_they_were_written() -> None:
+    """Also where perf could not do it."""
+    found = entries(read(SAMPLES / "6.1" / "no-demangle"))
+
+    assert {one.name for one in found if one.kind is Kind.SAMPLE} == {
+        "app::Grid<double>::hot(int) const"
+    }
+
+
+def test_lost_samples_and_other_tools_are_told(tmp_path: Path) -> None:
+    """In the note of the text."""
+    lost = "app 7/8 [001] 12.5: PERF_RECORD_LOST lost 25\n"
+    (tmp_path / "perf.script").write_text(TEXT + lost + TEXT.replace("app 7/8", "py-spy 9/9"))
+
+    items = read(tmp_path)
+
+    (note,) = notes(items)
+    assert note.message == (
+        "25 samples were lost, which perf could not write down in time; "
+        "1 samples of other tools left out"
+    )
+    assert {one.process for one in entries(items)} == {7}
+
+
 def test_the_summary_names_the_hot_function_and_its_stack() -> None:
     """Headline, flame graph and speedscope's threads come out of the samples."""
     conversion = Conversion(Writer(io.BytesIO()))
     conversion.take(COLLECTOR, capture(SAMPLES / "6.1" / "threads"))
 
-    samples = conversion.summary.kinds["sample"]
-    assert conversion.summary.headline(1) == f"hot 100 % of {samples * 20.408163:.3g} ms"
-    stacks = conversion.stacks.chosen()
+    samples = conversion.numbers.summary.kinds["sample"]
+    assert conversion.numbers.summary.headline(1) == f"hot 100 % of {samples * 20.408163:.3g} ms"
+    stacks = conversion.numbers.stacks.chosen()
     assert len(stacks) == 3
     assert {stack for each in stacks.values() for stack in each} == {
         ("start_thread", "work", "warm", "hot")
@@ -98,7 +146,7 @@ def test_of_two_events_the_clock_is_told() -> None:
     conversion = Conversion(Writer(io.BytesIO()))
     conversion.take(COLLECTOR, capture(SAMPLES / "6.1" / "two-events"))
 
-    assert conversion.summary.headline(1).startswith("hot 100 % of ")
+    assert conversion.numbers.summary.headline(1).startswith("hot 100 % of ")
     metrics = {(one.metric, one.unit) for one in entries(read(SAMPLES / "6.1" / "two-events"))}
     assert metrics == {("TIME", "ns"), ("page-faults", "1")}
 
@@ -193,6 +241,48 @@ def test_a_profile_is_usable_with_samples_that_have_names(
 
     assert (found.usable, found.reason) == (usable, reason)
     assert said in found.message
+
+
+def test_a_text_that_is_cut_off_is_told(tmp_path: Path) -> None:
+    """What was whole is kept."""
+    (tmp_path / "perf.script").write_text((TEXT * 3)[:-30])
+
+    items = read(tmp_path)
+
+    assert [(note.line, note.message) for note in notes(items)] == [
+        (10, "the file is cut off here"), (0, "1 malformed lines left out"),
+    ]  # fmt: skip
+    assert sum(one.kind is Kind.SAMPLE for one in entries(items)) == 2
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.integers(0, 2**32), st.integers(0, 100))
+def test_damaged_texts_get_one_fate(tmp_path: Path, seed: int, share: int) -> None:
+    """Cut and with other bits: samples and notes, never an error."""
+    chance = random.Random(seed)
+    data = bytearray((SAMPLES / "6.1" / "cpp-kernel" / "perf.script").read_bytes())
+    del data[len(data) * share // 100 :]
+    for _ in range(min(len(data), 50)):
+        data[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
+    (tmp_path / "perf.script").write_bytes(data)
+
+    found = notes(read(tmp_path))
+
+    assert sum(note.fate is not None for note in found) == 1
+
+
+@pytest.mark.needs("shared")
+def test_rust_is_told_as_it_was_written(tmp_path: Path) -> None:
+    """Names of the new mangling, which this perf did not know."""
+    source = SHARED / "perf" / "rust-mangled.linux-perf.txt"
+    (tmp_path / source.name).write_bytes(source.read_bytes())
+
+    names = {one.name for one in entries(read(tmp_path))}
+
+    assert "trace::multiply_matrices" in names
+    assert not [name for name in names if name.startswith("_R")]
 
 
 @pytest.mark.needs("shared")
