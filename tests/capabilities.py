@@ -118,6 +118,11 @@ CAPABILITIES: dict[str, Capability] = {
         lambda: _compiles("cc", "-fsanitize=address,undefined"),
         "gcc's sanitizers: apt-get install gcc libasan8 libubsan1",
     ),
+    "consumers": Capability(
+        lambda: bool(_script("consumers").installed()),
+        "the viewers that open exported files: apt-get install nodejs npm, then "
+        "python3 tools/consumers.py",
+    ),
     "cross": Capability(
         _cross,
         "a compiler for aarch64: apt-get install gcc-aarch64-linux-gnu libc6-dev-arm64-cross, "
@@ -150,6 +155,10 @@ CAPABILITIES: dict[str, Capability] = {
     "namespaces": Capability(
         lambda: _works("unshare", "--pid", "--fork", "--mount-proc", "true"),
         "run the tests as root, where namespaces are permitted",
+    ),
+    "nsys": Capability(
+        lambda: _has("nsys"),
+        "apt-get install nsight-systems (Debian's components contrib, non-free)",
     ),
     "nvprof": Capability(
         lambda: _has("nvprof"),

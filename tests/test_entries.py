@@ -202,7 +202,7 @@ def test_an_entry_that_cannot_be_encoded_leaves_no_trace() -> None:
     with pytest.raises(UnicodeEncodeError):
         writer.write(entry(name="\ud800"))
     writer.write(entry(name="two"))
-    writer.flush()
+    writer.finish()
 
     names = [json.loads(line)["name"] for line in stream.getvalue().splitlines()]
     assert names == ["one", "two"]
@@ -234,3 +234,30 @@ def test_a_damaged_file_is_told(tmp_path: Path, name: str, content: bytes) -> No
 
     with pytest.raises((msgspec.DecodeError, EOFError, OSError)):
         list(entries.load(tmp_path / name))
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.jsonl.gz"])
+def test_what_other_writers_wrote_is_taken_over(tmp_path: Path, name: str) -> None:
+    """In its place among the own entries, as bytes: nothing is read again."""
+    part = tmp_path / f"part-{name}"
+    with entries.create(part) as writer:
+        writer.write(entry(name="two"))
+    with entries.create(tmp_path / name) as whole:
+        whole.write(entry(name="one"))
+        whole.append(part, 1)
+        whole.append(part, 1)
+        whole.write(entry(name="three"))
+
+    names = [one.name for one in entries.load(tmp_path / name)]
+    assert names == ["one", "two", "two", "three"]
+    assert whole.count == 4
+
+
+def test_a_gzip_file_without_entries_is_one(tmp_path: Path) -> None:
+    """Not an empty file, at which readers stumble; what is taken over counts, too."""
+    path = tmp_path / "a.jsonl.gz"
+    with entries.create(path):
+        pass
+
+    assert gzip.decompress(path.read_bytes()) == b""
+    assert list(entries.load(path)) == []

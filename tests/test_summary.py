@@ -16,7 +16,8 @@ TIME = "2026-11-23T10:00:00.000000000Z"
 def entry(name: str, **more: Any) -> Entry:
     """A timer's entry, unless told otherwise."""
     given = {"kind": Kind.TIMER, "additive": True, "metric": "TIME", "unit": "ns", "run": 0}
-    return Entry(time=TIME, job="ci/x", collector="c", name=name, **{**given, **more})
+    given["collector"] = "c"
+    return Entry(time=TIME, job="ci/x", name=name, **{**given, **more})
 
 
 def record(index: int, **more: Any) -> RunRecord:
@@ -112,18 +113,34 @@ def test_samples_are_told_where_timers_tell_nothing() -> None:
     assert values(found, record(0))["sample:hot/exclusive"] == (90,)
 
 
-def test_names_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Past the limit the smallest are given up, and it says so; the largest are exact."""
-    monkeypatch.setattr(summary, "NAMES_LIMIT", 100)
-    monkeypatch.setattr(summary, "KEPT_NAMES", 50)
-    sums = summary.Sums()
-    for number in range(1000):
-        sums.add("hot", 0, 1000)
-        sums.add(f"name {number}", 0, 1)
+def test_of_two_collectors_the_first_is_told() -> None:
+    """Both measured the same time: their numbers are not added up, and each name is told once."""
+    found = of(
+        entry("hot", exclusive=70, inclusive=70),
+        entry("hot", exclusive=9, inclusive=9, collector="d"),
+        entry("cold", exclusive=1, inclusive=1, collector="d"),
+    )
 
-    assert len(sums.by_name) <= 100
-    assert sums.truncated
-    assert sums.total("hot") == 1_000_000
+    told = [(one.measure, one.values) for one in found.measures([record(0)])]
+
+    assert [one for one in told if one[0].endswith("/exclusive")] == [
+        ("timer:hot/exclusive", (70,)), ("timer:cold/exclusive", (1,)),
+    ]  # fmt: skip
+    assert found.headline(1).startswith("hot 100 %")
+
+
+def test_ranges_and_calls_of_the_system_are_measures() -> None:
+    """By their durations; ranges count however they overlap."""
+    found = of(
+        entry("step", kind=Kind.RANGE, duration=5, additive=False),
+        entry("step", kind=Kind.RANGE, duration=6, additive=False),
+        entry("read", kind=Kind.OS, duration=4),
+    )
+
+    told = values(found, record(0))
+
+    assert told["range:step/duration"] == (11,)
+    assert told["os:read/duration"] == (4,)
 
 
 @pytest.mark.parametrize(

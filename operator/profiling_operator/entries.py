@@ -6,6 +6,7 @@ import functools
 import gzip
 import os
 import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -14,10 +15,12 @@ from pathlib import Path
 from typing import IO, Annotated, Any, cast
 
 import msgspec
+from isal import isal_zlib
 
 NANOSECONDS = 10**9
 SCHEMA_ID = "https://profiling.dev/schemas/entry-v1alpha1.json"
-COMPRESSION = 3  # as small as 4 on profiles, in three quarters of the time
+COMPRESSION = 1  # a fifth larger than zlib's 3 on profiles, in a quarter of the time
+GZIP_WINDOW = 31  # zlib's way to say: gzip, with the largest window
 BUFFER = 1 << 18
 RFC3339 = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8})(?:\.([0-9]{1,9}))?Z")
 
@@ -157,45 +160,77 @@ def schema() -> dict[str, Any]:
 class Writer:
     """Writes entries as JSON lines to a binary stream, and counts them."""
 
-    def __init__(self, stream: IO[bytes]) -> None:
-        """Write to a stream that the caller closes."""
+    def __init__(self, stream: IO[bytes], packed: bool = False) -> None:
+        """Write to a stream that the caller closes; `packed`: as members of a gzip file."""
         self.count = 0
         self._stream = stream
         self._buffer = bytearray()
+        self.packed = packed
+        self._member: isal_zlib.Compress | None = None
+        self._has_members = False
 
     def write(self, entry: Entry) -> None:
         """Write one entry. One that cannot be encoded raises ValueError and leaves no trace."""
-        start = len(self._buffer)
+        buffer = self._buffer
+        start = len(buffer)
         try:
-            _encoder.encode_into(entry, self._buffer, -1)
+            _encoder.encode_into(entry, buffer, -1)
         except BaseException:
-            del self._buffer[start:]  # msgspec leaves the half that it had written
+            del buffer[start:]  # msgspec leaves the half that it had written
             raise
-        self._buffer += b"\n"
+        buffer += b"\n"
         self.count += 1
-        if len(self._buffer) >= BUFFER:
-            self.flush()
+        if start >= BUFFER:
+            self._hand_over()
 
-    def flush(self) -> None:
-        """Hand over what is buffered."""
-        self._stream.write(self._buffer)
+    def append(self, path: Path, count: int) -> None:
+        """Take over what another writer wrote to a file in the same form."""
+        self._end_member()
+        with path.open("rb") as file:
+            shutil.copyfileobj(file, self._stream, BUFFER)
+        self._has_members = True
+        self.count += count
+
+    def finish(self) -> None:
+        """Hand over what is buffered. A gzip file has a member, though it may hold nothing."""
+        if self.packed and not self._has_members:
+            self._begin_member()
+        self._end_member()
+
+    def _hand_over(self) -> None:
+        if self.packed:
+            member = self._member or self._begin_member()
+            self._stream.write(member.compress(self._buffer))
+        else:
+            self._stream.write(self._buffer)
         self._buffer.clear()
+
+    def _begin_member(self) -> isal_zlib.Compress:
+        """Its header holds neither name nor time, so equal entries give equal bytes."""
+        self._has_members = True
+        self._member = isal_zlib.compressobj(COMPRESSION, wbits=GZIP_WINDOW)
+        return self._member
+
+    def _end_member(self) -> None:
+        if self._buffer:
+            self._hand_over()
+        if self._member is not None:
+            self._stream.write(self._member.flush())
+            self._member = None
 
 
 @contextmanager
 def create(path: Path) -> Iterator[Writer]:
     """A writer into a new file, gzipped when it is named `.gz`; on an error no file is left.
 
-    Written under a temporary name and renamed at the end. The gzip header holds neither name nor
-    time, so equal entries give equal bytes.
+    Written under a temporary name and renamed at the end.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("wb") as raw:
-            with _packing(raw, path) as stream:
-                writer = Writer(stream)
-                yield writer
-                writer.flush()
+            writer = Writer(raw, is_packed(path))
+            yield writer
+            writer.finish()
             raw.flush()
             os.fsync(raw.fileno())
         temporary.rename(path)
@@ -203,14 +238,9 @@ def create(path: Path) -> Iterator[Writer]:
         temporary.unlink(missing_ok=True)
 
 
-@contextmanager
-def _packing(raw: IO[bytes], path: Path) -> Iterator[IO[bytes]]:
-    """The stream itself, or one that compresses into it."""
-    if path.suffix != ".gz":
-        yield raw
-        return
-    with gzip.GzipFile("", "wb", COMPRESSION, fileobj=raw, mtime=0) as packed:
-        yield cast(IO[bytes], packed)
+def is_packed(path: Path) -> bool:
+    """Whether a file of that name is gzipped."""
+    return path.suffix == ".gz"
 
 
 def load(path: Path) -> Iterator[Entry]:

@@ -10,20 +10,17 @@ from __future__ import annotations
 import fnmatch
 import re
 import statistics
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import Any
 
-from profiling_operator.entries import GPU_KINDS, Entry, Kind
+from profiling_operator.entries import GPU_KINDS
+from profiling_operator.sums import MAIN_UNIT, Sums, Times, Totals, joined
 from profiling_operator.workspace import RunRecord
 
-NAMES_LIMIT = 200_000
-KEPT_NAMES = 50_000
 TOP = 50
 WANTED_LIMIT = 1000
-MAIN_UNIT = "ns"
 NANOSECONDS_PER_SECOND = 1e9
 MOSTLY = 0.5
 NAME_SHOWN = 60
@@ -50,94 +47,11 @@ class Measured:
         }
 
 
-class Sums:
-    """Sums of one number by name and run. Bounded: the smallest names are given up first."""
+class Summary(Totals):
+    """Takes entries one by one; knows the measures and the headline at the end.
 
-    def __init__(self) -> None:
-        """Nothing yet."""
-        self.by_name: dict[str, Counter[int]] = {}
-        self.truncated = False
-
-    def add(self, name: str, run: int, number: float) -> None:
-        """Add to a name's sum in a run."""
-        sums = self.by_name.get(name)
-        if sums is None:
-            if len(self.by_name) >= NAMES_LIMIT:
-                self._prune()
-            sums = self.by_name[name] = Counter()
-        sums[run] += number  # type: ignore[assignment]
-
-    def top(self, count: int) -> list[str]:
-        """The names with the largest sums over all runs, the largest first."""
-        return sorted(self.by_name, key=lambda name: (-self.total(name), name))[:count]
-
-    def total(self, name: str) -> float:
-        """A name's sum over all runs."""
-        return sum(self.by_name[name].values()) if name in self.by_name else 0
-
-    def grand_total(self) -> float:
-        """The sum over all names and runs."""
-        return sum(sum(sums.values()) for sums in self.by_name.values())
-
-    def values(self, name: str, runs: Sequence[int]) -> tuple[float, ...]:
-        """A name's sum in each run."""
-        sums = self.by_name.get(name, Counter())
-        return tuple(sums[run] for run in runs)
-
-    def _prune(self) -> None:
-        self.truncated = True
-        self.by_name = {name: self.by_name[name] for name in self.top(KEPT_NAMES)}
-
-
-class Summary:
-    """Takes entries one by one; knows the measures and the headline at the end."""
-
-    def __init__(self) -> None:
-        """Nothing yet."""
-        self.kinds: Counter[str] = Counter()
-        self.inclusive = Sums()
-        self.exclusive = Sums()
-        self.sampled = Sums()
-        self.activities = Sums()
-        """What GPUs did, by `kind:name`."""
-        self.calls = Sums()
-        """Calls of GPUs' APIs, by `api:name`."""
-        self.counters = Sums()
-        self._counter_units: dict[str, str] = {}
-        self._main_metric: dict[str, str | None] = {}
-
-    def add(self, entry: Entry) -> None:
-        """Count an entry, and add up its main number."""
-        self.kinds[entry.kind.value] += 1
-        if entry.kind is Kind.COUNTER:
-            self._add_counter(entry)
-        elif entry.unit == MAIN_UNIT and self._is_main(entry):
-            self._add_time(entry)
-
-    def _add_time(self, entry: Entry) -> None:
-        if entry.kind in GPU_KINDS or entry.kind is Kind.API:
-            self._add_event(entry)
-        elif entry.additive:
-            self.exclusive.add(entry.name, entry.run, entry.exclusive or entry.duration or 0)
-            self.inclusive.add(entry.name, entry.run, entry.inclusive or entry.duration or 0)
-        elif entry.kind is Kind.SAMPLE and entry.path is None:
-            self.sampled.add(entry.name, entry.run, entry.exclusive or 0)
-
-    def _add_event(self, entry: Entry) -> None:
-        """Add what has a duration, or a sum of durations."""
-        sums = self.activities if entry.kind in GPU_KINDS else self.calls
-        if entry.additive:
-            time = entry.duration or entry.inclusive or 0
-            sums.add(f"{entry.kind.value}:{entry.name}", entry.run, time)
-
-    def _add_counter(self, entry: Entry) -> None:
-        if entry.additive and entry.value is not None:
-            self.counters.add(entry.name, entry.run, entry.value)
-            self._counter_units[entry.name] = entry.unit or "1"
-
-    def _is_main(self, entry: Entry) -> bool:
-        """Several metrics measure the same timers: the first one of a collector is told."""
-        return self._main_metric.setdefault(entry.collector, entry.metric) == entry.metric
+    Where several collectors measured one name, the first of them is told.
+    """
 
     def measures(
         self, records: Sequence[RunRecord], wanted: Sequence[str] = ()
@@ -153,25 +67,25 @@ class Summary:
             return
         told: set[str] = set()
         for one in self._most_telling(measured, runs):
-            told.add(one.measure)
-            yield one
+            if one.measure not in told:
+                told.add(one.measure)
+                yield one
         yield from islice(self._others(wanted, told, runs), WANTED_LIMIT)
 
     def _most_telling(
         self, measured: Sequence[RunRecord], runs: Sequence[int]
     ) -> Iterator[Measured]:
         yield from _of_application(measured)
-        yield from _durations(self.activities, runs)
-        times, kind = self._told()
-        for name in times.top(TOP):
-            yield Measured(f"{kind}:{name}/exclusive", MAIN_UNIT, times.values(name, runs))
-            if kind == "timer":
-                values = self.inclusive.values(name, runs)
-                yield Measured(f"timer:{name}/inclusive", MAIN_UNIT, values)
-        yield from _durations(self.calls, runs)
-        for name in self.counters.top(TOP):
-            values = self.counters.values(name, runs)
-            yield Measured(f"counter:{name}/value", self._counter_units[name], values)
+        for one in self.by_collector.values():
+            yield from _durations(_activities(one.times), runs)
+        for one in self.by_collector.values():
+            yield from _timers(one.times, runs)
+        for one in self.by_collector.values():
+            yield from _durations(_calls(one.times), runs)
+        for one in self.by_collector.values():
+            for name in one.counters.top(TOP):
+                values = one.counters.values(name, runs)
+                yield Measured(f"counter:{name}/value", one.units[name], values)
 
     def _others(
         self, wanted: Sequence[str], told: set[str], runs: Sequence[int]
@@ -187,51 +101,40 @@ class Summary:
                 yield one
 
     def _named(self, measure: str, runs: Sequence[int]) -> Iterator[Measured]:
-        for before, after, sums in self._families():
-            name = measure.removeprefix(before).removesuffix(after)
-            if name in sums.by_name and measure == f"{before}{name}{after}":
-                yield Measured(measure, self._unit(sums, name), sums.values(name, runs))
+        for family in self._families():
+            name = measure.removeprefix(family.before).removesuffix(family.after)
+            if name in family.sums.by_name and measure == family.measure(name):
+                yield family.measured(name, runs)
 
     def _matching(
         self, matches: Callable[[str], object], runs: Sequence[int]
     ) -> Iterator[Measured]:
-        for before, after, sums in self._families():
-            for name in sums.by_name:
-                measure = f"{before}{name}{after}"
-                if matches(measure):
-                    yield Measured(measure, self._unit(sums, name), sums.values(name, runs))
+        for family in self._families():
+            for name in family.sums.by_name:
+                if matches(family.measure(name)):
+                    yield family.measured(name, runs)
 
-    def _families(self) -> Sequence[tuple[str, str, Sums]]:
-        """What stands before and after a name, by which sums are measures."""
-        return (
-            ("", "/duration", self.activities),
-            ("timer:", "/exclusive", self.exclusive),
-            ("timer:", "/inclusive", self.inclusive),
-            ("sample:", "/exclusive", self.sampled),
-            ("", "/duration", self.calls),
-            ("counter:", "/value", self.counters),
-        )
-
-    def _unit(self, sums: Sums, name: str) -> str:
-        return self._counter_units[name] if sums is self.counters else MAIN_UNIT
-
-    def _told(self) -> tuple[Sums, str]:
-        """The times to tell of: the timers, or the samples where the timers tell nothing.
-
-        Under a sampling TAU the only timers are roots such as `.TAU application`.
-        """
-        total = self.exclusive.grand_total()
-        top = self.exclusive.top(1)
-        if self.sampled.by_name and top and self.exclusive.total(top[0]) > MOSTLY * total:
-            return self.sampled, "sample"
-        return self.exclusive, "timer"
+    def _families(self) -> Iterator[Family]:
+        for one in self.by_collector.values():
+            times = one.times
+            yield from (
+                Family(f"{kind}:", "/duration", sums) for kind, sums in times.events.items()
+            )
+            yield Family("timer:", "/exclusive", times.exclusive)
+            yield Family("timer:", "/inclusive", times.inclusive)
+            yield Family("sample:", "/exclusive", times.sampled)
+            yield Family("counter:", "/value", one.counters, one.units)
 
     def top(self, count: int) -> list[tuple[str, float, float]]:
         """The names with the most time: name, nanoseconds over all runs, share of the total."""
-        times = self._first_told()
+        times, prefixed = self._first_told()
         total = times.grand_total()
         return [
-            (self._shown(name), times.total(name), times.total(name) / total if total else 0.0)
+            (
+                name.partition(":")[2] if prefixed else name,
+                times.total(name),
+                times.total(name) / total if total else 0.0,
+            )
             for name in times.top(count)
         ]
 
@@ -241,20 +144,73 @@ class Summary:
         if not top or not top[0][1]:
             return ""
         name, _, share = top[0]
-        name = _without_parameters(name) if self._tells_of_gpus() else name
-        total = self._first_told().grand_total() / max(runs, 1)
+        times, is_of_gpus = self._first_told()
+        name = _without_parameters(name) if is_of_gpus else name
+        total = times.grand_total() / max(runs, 1)
         return f"{_short(name)} {share:.0%} of {seconds(total)}".replace("%", " %")
 
-    def _tells_of_gpus(self) -> bool:
-        """Whoever measures GPUs wants to know of them first."""
-        return bool(self.activities.by_name)
+    def _first_told(self) -> tuple[Sums, bool]:
+        """The times to begin with: whoever measures GPUs wants to know of them first.
 
-    def _first_told(self) -> Sums:
-        return self.activities if self._tells_of_gpus() else self._told()[0]
+        And whether the names have a kind before them. Else it is the first collector with times.
+        """
+        every = [one.times for one in self.by_collector.values()]
+        gpu = next((sums for sums in map(_activities, every) if sums.by_name), None)
+        if gpu:
+            return gpu, True
+        told = [_told(times)[0] for times in every]
+        return next((sums for sums in told if sums.by_name), Sums()), False
 
-    def _shown(self, name: str) -> str:
-        """A name without the kind before it."""
-        return name.partition(":")[2] if self._tells_of_gpus() else name
+
+@dataclass(frozen=True)
+class Family:
+    """Measures whose names differ in the middle only."""
+
+    before: str
+    after: str
+    sums: Sums
+    units: Mapping[str, str] = field(default_factory=dict)
+
+    def measure(self, name: str) -> str:
+        """The measure of a name."""
+        return f"{self.before}{name}{self.after}"
+
+    def measured(self, name: str, runs: Sequence[int]) -> Measured:
+        """The measure of a name with its values."""
+        unit = self.units.get(name, MAIN_UNIT)
+        return Measured(self.measure(name), unit, self.sums.values(name, runs))
+
+
+def _activities(times: Times) -> Sums:
+    """What GPUs did, by `kind:name`."""
+    return joined({kind: sums for kind, sums in times.events.items() if kind in GPU_KINDS})
+
+
+def _calls(times: Times) -> Sums:
+    """Other events, by `kind:name`: calls of GPUs' APIs and of the system, ranges."""
+    return joined({kind: sums for kind, sums in times.events.items() if kind not in GPU_KINDS})
+
+
+def _told(times: Times) -> tuple[Sums, str]:
+    """The times to tell of: the timers, or the samples where the timers tell nothing.
+
+    Under a sampling TAU the only timers are roots such as `.TAU application`.
+    """
+    total = times.exclusive.grand_total()
+    top = times.exclusive.top(1)
+    if times.sampled.by_name and top and times.exclusive.total(top[0]) > MOSTLY * total:
+        return times.sampled, "sample"
+    return times.exclusive, "timer"
+
+
+def _timers(times: Times, runs: Sequence[int]) -> Iterator[Measured]:
+    """The times of functions."""
+    sums, kind = _told(times)
+    for name in sums.top(TOP):
+        yield Measured(f"{kind}:{name}/exclusive", MAIN_UNIT, sums.values(name, runs))
+        if kind == "timer":
+            values = times.inclusive.values(name, runs)
+            yield Measured(f"timer:{name}/inclusive", MAIN_UNIT, values)
 
 
 def is_pattern(text: str) -> bool:

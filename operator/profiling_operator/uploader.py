@@ -54,7 +54,7 @@ def collect(
     """
     scanned = _scan(root)
     with entries.create(folder / ENTRIES_FILE) as writer:
-        conversion = Conversion(writer)
+        conversion = Conversion(writer, scratch=folder)
         done = [
             Converting(
                 record, one.name, _convert(conversion, scanned, planned, record, one, settings)
@@ -66,11 +66,13 @@ def collect(
     _copy_logs(scanned, seen.runs, folder)
     if planned.output.raw:
         _copy_raw(scanned, folder)
-    summary = conversion.summary
+    summary = conversion.numbers.summary
     measured = list(summary.measures(seen.runs, [gate.measure for gate in planned.gates]))
     headline = summary.headline(sum(not record.warmup for record in seen.runs))
-    conversion.stacks.write_folded(folder / "folded.txt")
-    conversion.stacks.write_speedscope(folder / "speedscope.json", planned.key)
+    conversion.numbers.stacks.write_folded(folder / "folded.txt")
+    conversion.numbers.stacks.write_speedscope(folder / "speedscope.json", planned.key)
+    if conversion.numbers.timeline:
+        conversion.numbers.timeline.write(folder / "trace.json", planned.key)
     told = {"headline": headline, "entries": {"total": count, "kinds": dict(summary.kinds)}}
     _write_json(folder / "summary.json", {
         "job": planned.key, "series": planned.series, **told, **_numbers(conversion, measured),
@@ -91,11 +93,12 @@ def collect(
 
 def _numbers(conversion: Conversion, measured: Sequence[Measured]) -> dict[str, Any]:
     """The numbers of the summary."""
-    top = conversion.summary.top(SUMMARY_LIMIT)
+    top = conversion.numbers.summary.top(SUMMARY_LIMIT)
     return {
         "measures": [one.as_json() for one in measured],
         "top": [{"name": name, "nanoseconds": time, "share": share} for name, time, share in top],
-        "stacksLeftOut": conversion.stacks.left_out,
+        "stacksLeftOut": conversion.numbers.stacks.left_out,
+        "timelineLeftOut": conversion.numbers.timeline.left_out,
     }
 
 

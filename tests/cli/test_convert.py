@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+from collections import Counter
 from pathlib import Path
 
 from making import Run
+
+SAMPLES = Path(__file__).parent.parent / "samples"
 
 LINE = "main (a.py:1);hot (a.py:2) 20\n"
 
@@ -51,6 +55,62 @@ def test_every_file_is_named(profjob: Run, tmp_path: Path) -> None:
     assert {file["path"] for file in report["files"]} == {
         "b.folded", "fifo", "junk.bin", "link", "profile.folded",
     }  # fmt: skip
+
+
+def test_a_folder_that_mixes_tools_junk_and_links(profjob: Run, tmp_path: Path) -> None:
+    """Without --collector each file goes to the one that knows it; every one is accounted for."""
+    folder = write(tmp_path / "in")
+    for sample in ("tau/2.34/sigusr1", "nvprof/11.8/imported-trace", "tau/2.34/trace-mpi"):
+        if (SAMPLES / sample).is_dir():
+            shutil.copytree(SAMPLES / sample, folder / sample)
+    write(folder / "logs", "build.log", "make: nothing to be done\n")
+    write(folder, "profile.1.0.0", "5 templated_functions_MULTI_TIME\n")
+    (folder / "empty.folded").touch()
+    (folder / "link.folded").symlink_to(folder / "profile.folded")
+    (folder / "dangling").symlink_to("nowhere")
+    os.link(folder / "logs" / "build.log", folder / "twin")
+
+    done = profjob("convert", "in", "-o", "out.jsonl", "--report", "report.json", "--job", "a/b")
+
+    report = json.loads((tmp_path / "report.json").read_text())
+    fates = Counter(file["path"] for file in report["files"] if file["fate"])
+    bodies = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert done.returncode == 0, done.stderr
+    assert fates == Counter(
+        str(path.relative_to(folder)) for path in folder.rglob("*") if not path.is_dir()
+    )
+    assert {body["collector"] for body in bodies} == {"nvprof", "pyspy", "tau"}
+    assert {body["job"] for body in bodies} == {"a/b"}
+    assert {name: one["entries"] for name, one in report["collectors"].items()} == Counter(
+        body["collector"] for body in bodies
+    )
+    reasons = {file["path"]: file["message"] for file in report["files"] if file["fate"]}
+    assert reasons["twin"] == "a second hard link to a file"
+    assert reasons["link.folded"] == reasons["dangling"] == "a symbolic link"
+
+
+def test_what_is_not_usable_beside_what_is(profjob: Run, tmp_path: Path) -> None:
+    """It is told, and the exit code is that of the others; options need their collector's name."""
+    folder = write(tmp_path / "in")
+    shutil.copytree(SAMPLES / "nvprof" / "11.8" / "no-gpu", folder / "nvprof")
+
+    done = profjob("convert", "in", "-o", "out.jsonl")
+    asked = profjob("convert", "in", "-o", "out.jsonl", "--option", "rate=5")
+
+    assert done.returncode == 0
+    assert "nvprof: NoGpuData: " in done.stderr
+    assert (asked.returncode, "--option: needs --collector" in asked.stderr) == (2, True)
+
+
+def test_a_folder_of_nobodys_files(profjob: Run, tmp_path: Path) -> None:
+    """Exit code 6, and each is named."""
+    write(tmp_path / "in", "notes.txt", "hello")
+
+    done = profjob("convert", "in", "-o", "out.jsonl")
+
+    assert done.returncode == 6
+    assert "notes.txt: raw: no collector knows it" in done.stderr
+    assert "NothingMeasured: no collector knows any of the files" in done.stderr
 
 
 def test_nothing_measured_has_its_exit_code(profjob: Run, tmp_path: Path) -> None:
