@@ -67,7 +67,7 @@ wheel: setup-dev  ## Build the wheel, with the launcher for x86_64 and aarch64
 
 bench: setup-dev  ## Run the benchmarks with small sizes; bench/README.md has the real ones
 	$(BIN)/python bench/overhead.py --repetitions 1 --rounds 40
-	$(BIN)/python bench/convert_tau.py --sets 8x20x4 --repeat 1
+	$(BIN)/python bench/convert.py --megabytes 1 --repeat 1
 	@if docker image inspect profiling-operator/python:local >/dev/null 2>&1; then \
 	  $(BIN)/python bench/docker_overhead.py --repetitions 1 --rounds 40 --megabytes 10; \
 	else echo "left out: docker_overhead.py, which needs a Docker engine and 'make images'"; fi
