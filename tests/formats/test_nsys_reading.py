@@ -285,12 +285,15 @@ def test_a_damaged_table_does_not_hide_the_others(tmp_path: Path) -> None:
     assert note.message.startswith("truncated or damaged: NVTX_EVENTS: ")
 
 
-def test_a_cut_database_has_nothing() -> None:
-    """SQLite itself sees that pages are missing."""
+def test_a_cut_database_is_read_as_far_as_it_goes() -> None:
+    """The tables that are there become entries, and it is told that it is not whole."""
     read = Read(SAMPLES / "hand-made/cut")
 
-    assert set(read.fates.values()) == {Fate.REFUSED}
-    assert read.entries == []
+    assert read.fates == {"empty.sqlite": Fate.REFUSED, "nsys.sqlite": Fate.CONVERTED}
+    assert len(read.of(Kind.KERNEL)) == 41
+    assert all(
+        note.message.startswith("truncated or damaged: ") for note in read.notes if note.fate
+    )
 
 
 def test_complaints_and_spoilt_rows_are_notes(tmp_path: Path) -> None:

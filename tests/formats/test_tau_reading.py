@@ -14,7 +14,7 @@ import pytest
 from profiling_operator import artifacts
 from profiling_operator.captures import Capture, Evidence, Fate, FileNote, Metadata
 from profiling_operator.collectors import tau
-from profiling_operator.entries import Entry, Kind
+from profiling_operator.entries import GPU_KINDS, Entry, Kind
 from profiling_operator.errors import Reason
 
 SAMPLES = Path(__file__).parent.parent / "samples/tau"
@@ -227,10 +227,10 @@ def check_fates(read: Read) -> None:
 
 
 def by_thread(entries: Iterable[Entry]) -> dict[tuple[Any, ...], list[Entry]]:
-    """Additive timers of each thread and metric."""
+    """Additive times of each thread and metric: GPUs' kernels and copies have threads, too."""
     threads = defaultdict(list)
     for entry in entries:
-        if entry.additive and entry.kind is Kind.TIMER:
+        if entry.additive and entry.kind in {Kind.TIMER, *GPU_KINDS}:
             folder = (entry.attributes or {}).get("folder")
             key = (folder, entry.process, entry.context, entry.thread, entry.metric)
             threads[key].append(entry)
