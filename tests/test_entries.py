@@ -195,28 +195,30 @@ def test_the_file_appears_when_it_is_complete(tmp_path: Path) -> None:
 
 
 def test_an_entry_that_cannot_be_encoded_leaves_no_trace() -> None:
-    """The lines around it stay whole."""
+    """What came before it stays, what waited with it goes; the lines stay whole."""
     stream = io.BytesIO()
     writer = Writer(stream)
-    writer.write(entry(name="one"))
+    for _ in range(entries.ENCODED_AT_ONCE):
+        writer.write(entry(name="one"))
+    writer.write(entry(name="\ud800"))
     with pytest.raises(UnicodeEncodeError):
-        writer.write(entry(name="\ud800"))
+        writer.finish()
     writer.write(entry(name="two"))
     writer.finish()
 
     names = [json.loads(line)["name"] for line in stream.getvalue().splitlines()]
-    assert names == ["one", "two"]
-    assert writer.count == 2
+    assert names == ["one"] * entries.ENCODED_AT_ONCE + ["two"]
+    assert writer.count == entries.ENCODED_AT_ONCE + 1
 
 
 def test_entries_are_not_kept_in_memory() -> None:
-    """What is buffered goes out at its limit."""
+    """What waits goes out at its limit, and counts before."""
     stream = io.BytesIO()
     writer = Writer(stream)
     while not stream.getvalue():
         writer.write(entry(name="x" * 1000))
 
-    assert len(stream.getvalue()) < 2 * entries.BUFFER
+    assert writer.count == entries.ENCODED_AT_ONCE == len(stream.getvalue().splitlines())
 
 
 @pytest.mark.parametrize(

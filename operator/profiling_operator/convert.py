@@ -177,15 +177,15 @@ def take_items(items: Iterable[Item], writer: Writer, numbers: Numbers | None) -
     """Write entries and add them up, gather the rest."""
     taken = Taken()
     kinds, names = taken.kinds, taken.names
-    write = writer.write
+    write, add = writer.write, numbers.add if numbers else None
     for item in items:
         if isinstance(item, Entry):
             write(item)
             kinds[item.kind] += 1
-            if item.additive and len(names) < NAMES_TOLD:
+            if len(names) < NAMES_TOLD and item.additive:
                 names.add(item.name)
-            if numbers is not None:
-                numbers.add(item)
+            if add:
+                add(item)
         elif isinstance(item, Metadata):
             taken.metadata.update(item.values)
         else:

@@ -22,6 +22,7 @@ SCHEMA_ID = "https://profiling.dev/schemas/entry-v1alpha1.json"
 COMPRESSION = 1  # a fifth larger than zlib's 3 on profiles, in a quarter of the time
 GZIP_WINDOW = 31  # zlib's way to say: gzip, with the largest window
 BUFFER = 1 << 18
+ENCODED_AT_ONCE = 64  # entries: a quarter less time than one by one
 RFC3339 = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8})(?:\.([0-9]{1,9}))?Z")
 
 Number = int | float
@@ -162,26 +163,28 @@ class Writer:
 
     def __init__(self, stream: IO[bytes], packed: bool = False) -> None:
         """Write to a stream that the caller closes; `packed`: as members of a gzip file."""
-        self.count = 0
-        self._stream = stream
-        self._buffer = bytearray()
         self.packed = packed
+        self._stream = stream
+        self._count = 0
+        self._waiting: list[Entry] = []
         self._member: isal_zlib.Compress | None = None
         self._has_members = False
 
+    @property
+    def count(self) -> int:
+        """How many entries there are by now."""
+        return self._count + len(self._waiting)
+
     def write(self, entry: Entry) -> None:
-        """Write one entry. One that cannot be encoded raises ValueError and leaves no trace."""
-        buffer = self._buffer
-        start = len(buffer)
-        try:
-            _encoder.encode_into(entry, buffer, -1)
-        except BaseException:
-            del buffer[start:]  # msgspec leaves the half that it had written
-            raise
-        buffer += b"\n"
-        self.count += 1
-        if start >= BUFFER:
-            self._hand_over()
+        """Write one entry, sooner or later: many are encoded at once.
+
+        Raises ValueError where one of those that wait cannot be encoded; then none of them is
+        written.
+        """
+        waiting = self._waiting
+        waiting.append(entry)
+        if len(waiting) >= ENCODED_AT_ONCE:
+            self._encode()
 
     def append(self, path: Path, count: int) -> None:
         """Take over what another writer wrote to a file in the same form."""
@@ -189,21 +192,22 @@ class Writer:
         with path.open("rb") as file:
             shutil.copyfileobj(file, self._stream, BUFFER)
         self._has_members = True
-        self.count += count
+        self._count += count
 
     def finish(self) -> None:
-        """Hand over what is buffered. A gzip file has a member, though it may hold nothing."""
+        """Hand over what is waiting. A gzip file has a member, though it may hold nothing."""
         if self.packed and not self._has_members:
             self._begin_member()
         self._end_member()
 
-    def _hand_over(self) -> None:
+    def _encode(self) -> None:
+        waiting = self._waiting
+        self._waiting = []
+        lines = _encoder.encode_lines(waiting)
+        self._count += len(waiting)
         if self.packed:
-            member = self._member or self._begin_member()
-            self._stream.write(member.compress(self._buffer))
-        else:
-            self._stream.write(self._buffer)
-        self._buffer.clear()
+            lines = (self._member or self._begin_member()).compress(lines)
+        self._stream.write(lines)
 
     def _begin_member(self) -> isal_zlib.Compress:
         """Its header holds neither name nor time, so equal entries give equal bytes."""
@@ -212,8 +216,8 @@ class Writer:
         return self._member
 
     def _end_member(self) -> None:
-        if self._buffer:
-            self._hand_over()
+        if self._waiting:
+            self._encode()
         if self._member is not None:
             self._stream.write(self._member.flush())
             self._member = None
