@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from profiling_operator import artifacts
 from profiling_operator.captures import (
     ATTACH_LOG,
     Capture,
+    Complaint,
     Evidence,
     Fate,
     FileNote,
@@ -17,6 +19,7 @@ from profiling_operator.captures import (
     attach_note,
     attached_words,
     by_file,
+    complained,
     judge_common,
 )
 from profiling_operator.errors import Reason
@@ -73,3 +76,16 @@ def test_without_entries_there_is_a_reason(notes: list[FileNote], verdict: Verdi
     """No file, none that can be read, none that holds anything."""
     assert judge_common(Evidence(entries=0, kinds={}, notes=notes)) == verdict
     assert judge_common(Evidence(entries=1, kinds={"timer": 1}, notes=notes)) is None
+
+
+def test_what_a_tool_says_of_itself_is_the_verdict() -> None:
+    """The first complaint that is known, wherever it was said: its words, and what to do."""
+    known = [
+        Complaint(re.compile("no GPU"), Reason.NO_GPU_DATA, "ask for one"),
+        Complaint(re.compile("failed"), Reason.COLLECTOR_FAILED, "look"),
+    ]
+
+    verdict = complained(known, ["it  failed.", "there is\tno GPU."])
+
+    assert verdict == Verdict(False, Reason.NO_GPU_DATA, "there is no GPU; ask for one")
+    assert complained(known, ["all is well"]) is None

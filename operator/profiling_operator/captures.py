@@ -6,7 +6,8 @@ at the end is the evidence for the verdict.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -97,6 +98,15 @@ class Verdict:
     message: str = ""
 
 
+@dataclass(frozen=True)
+class Complaint:
+    """What a tool says of itself where it cannot measure, what that means, and what to do."""
+
+    words: re.Pattern[str]
+    reason: Reason
+    hint: str
+
+
 Item = Entry | FileNote | Metadata
 
 
@@ -123,6 +133,18 @@ def attached_words(evidence: Evidence) -> str:
 
 def _is_attach_log(note: FileNote) -> bool:
     return note.path.rpartition("/")[2] == ATTACH_LOG
+
+
+def complained(known: Iterable[Complaint], said: Sequence[str]) -> Verdict | None:
+    """The verdict of the first complaint that somebody made: the tool's words, then the hint.
+
+    None where nothing that was said is a known complaint.
+    """
+    for one in known:
+        found = next((" ".join(words.split()) for words in said if one.words.search(words)), None)
+        if found is not None:
+            return Verdict(False, one.reason, f"{found.rstrip('.')}; {one.hint}")
+    return None
 
 
 def judge_common(evidence: Evidence) -> Verdict | None:

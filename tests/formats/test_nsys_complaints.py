@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from profiling_operator.captures import complained
 from profiling_operator.errors import Reason
 from profiling_operator.formats import nsys_complaints
 
@@ -25,16 +26,18 @@ from profiling_operator.formats import nsys_complaints
 )
 def test_what_is_known(said: str, reason: Reason) -> None:
     """Its own words, and what to do."""
-    found = nsys_complaints.meaning(["Collecting data...", said])
+    found = complained(nsys_complaints.COMPLAINTS, ["Collecting data...", said])
 
     assert found is not None
-    assert found[0] is reason
-    assert found[1].startswith(f"{said.rstrip('.')}; ")
+    assert found.reason is reason
+    assert found.message.startswith(f"{said.rstrip('.')}; ")
 
 
 def test_what_is_not_known() -> None:
     """Most of what is said is no complaint."""
-    assert nsys_complaints.meaning(["Generating '/tmp/nsys-report-1.qdstrm'"]) is None
+    assert (
+        complained(nsys_complaints.COMPLAINTS, ["Generating '/tmp/nsys-report-1.qdstrm'"]) is None
+    )
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from profiling_operator.captures import complained
 from profiling_operator.errors import Reason
 from profiling_operator.formats import nvprof_complaints
 
@@ -24,23 +25,23 @@ from profiling_operator.formats import nvprof_complaints
 ])  # fmt: skip
 def test_a_complaint_has_a_reason_and_advice(words: str, reason: Reason) -> None:
     """The words stand first, then what to do."""
-    found = nvprof_complaints.meaning(["something else", words])
+    found = complained(nvprof_complaints.COMPLAINTS, ["something else", words])
 
     assert found is not None
-    assert found[0] is reason
-    assert found[1].startswith(words.rstrip(".") + "; ")
+    assert found.reason is reason
+    assert found.message.startswith(words.rstrip(".") + "; ")
 
 
 def test_the_more_exact_complaint_is_told() -> None:
     """Whatever its place: a GPU that is too new also leaves no data."""
     said = ["Warning: No profile data collected.", "Warning: compute capability 8.0 and higher"]
 
-    found = nvprof_complaints.meaning(said)
+    found = complained(nvprof_complaints.COMPLAINTS, said)
 
-    assert found is not None and found[0] is Reason.TOOLCHAIN_INCOMPATIBLE
+    assert found is not None and found.reason is Reason.TOOLCHAIN_INCOMPATIBLE
 
 
 def test_other_words_mean_nothing() -> None:
     """Also none at all."""
-    assert nvprof_complaints.meaning(["hello", ""]) is None
-    assert nvprof_complaints.meaning([]) is None
+    assert complained(nvprof_complaints.COMPLAINTS, ["hello", ""]) is None
+    assert complained(nvprof_complaints.COMPLAINTS, []) is None

@@ -99,7 +99,7 @@ def test_a_toolchain_that_does_not_fit(said: str, hint: str) -> None:
     verdict = tau_verdict.usable(evidence(entries=0, log=f"before\n{said}\nafter\n"))
 
     assert verdict.reason is Reason.TOOLCHAIN_INCOMPATIBLE
-    assert verdict.message.startswith(f"{said}; ")
+    assert verdict.message.startswith(f"{said.rstrip('.')}; ")
     assert hint in verdict.message
 
 

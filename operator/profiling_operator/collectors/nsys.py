@@ -17,6 +17,7 @@ from profiling_operator.captures import (
     Fate,
     Item,
     Verdict,
+    complained,
     judge_common,
 )
 from profiling_operator.collectors import (
@@ -162,10 +163,7 @@ class Nsys:
         if evidence.entries and (has_gpu or not _expects_gpu(evidence)):
             return Verdict(True)
         said = [*evidence.log_tail.splitlines(), *(one.message for one in evidence.notes)]
-        meaning = nsys_complaints.meaning(said)
-        if meaning:
-            return Verdict(False, *meaning)
-        return _without_words(evidence)
+        return complained(nsys_complaints.COMPLAINTS, said) or _without_words(evidence)
 
 
 ADVICE = (

@@ -22,6 +22,7 @@ from profiling_operator.captures import (
     Verdict,
     attached_words,
     by_file,
+    complained,
     judge_common,
 )
 from profiling_operator.collectors import (
@@ -181,8 +182,7 @@ class Nvprof:
         said = [note.message for note in evidence.notes]
         said += [banner[2] for banner in printed if banner and banner[2]]
         said += attached_words(evidence).splitlines()
-        meaning = nvprof_complaints.meaning(said)
-        return Verdict(False, *meaning) if meaning else _without_words(evidence)
+        return complained(nvprof_complaints.COMPLAINTS, said) or _without_words(evidence)
 
 
 TEMPORARY = {"NVPROF_TMPDIR": "{run}/nvprof"}

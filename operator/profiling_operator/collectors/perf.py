@@ -6,6 +6,7 @@ application's files are, `perf script` turns the recording into text with the fu
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Annotated, ClassVar, Literal, cast
 
@@ -13,11 +14,13 @@ from pydantic import Field, StringConstraints
 
 from profiling_operator.captures import (
     Capture,
+    Complaint,
     Evidence,
     Fate,
     Item,
     Verdict,
     attached_words,
+    complained,
     judge_common,
 )
 from profiling_operator.collectors import (
@@ -172,20 +175,26 @@ STRIPPED = (
     "strip), or their files could not be read after the run"
 )
 # What perf says where it cannot record, the reason, and what to do about it.
-COMPLAINTS: tuple[tuple[tuple[str, ...], Reason, str], ...] = (
-    (
-        ("event syntax error", "not supported", "doesn't support", "unknown option", "Usage: perf"),
+COMPLAINTS = (
+    Complaint(
+        re.compile(
+            r"event syntax error|not supported|doesn't support|unknown option|"
+            r"Usage: perf"
+        ),
         Reason.COLLECTOR_FAILED,
         "choose another event or callGraph: cpu-clock with fp or none works in virtual machines",
     ),
-    (
-        ("No permission to enable", "perf_event_open", "Access to performance monitoring",
-         "Permission error", "Operation not permitted"),
+    Complaint(
+        re.compile(
+            r"No permission to enable|perf_event_open|"
+            r"Access to performance monitoring|Permission error|"
+            r"Operation not permitted"
+        ),
         Reason.COUNTERS_NOT_PERMITTED,
         "perf needs the system call perf_event_open: a seccomp profile that allows it, and "
         "kernel.perf_event_paranoid at most 2 (kernel: true: 1) or CAP_PERFMON",
     ),
-)  # fmt: skip
+)
 
 
 def _with_hint(common: Verdict) -> Verdict:
@@ -195,13 +204,8 @@ def _with_hint(common: Verdict) -> Verdict:
 
 
 def _complaint(evidence: Evidence) -> Verdict | None:
-    """What perf said of itself, where that is known."""
-    lines = [*evidence.log_tail.splitlines(), attached_words(evidence)]
-    for words, reason, hint in COMPLAINTS:
-        said = [line.strip() for line in lines if any(word in line for word in words)]
-        if said:
-            return Verdict(False, reason, f"{said[0]}; {hint}")
-    return None
+    """What the tool said of itself, where that is known."""
+    return complained(COMPLAINTS, [*evidence.log_tail.splitlines(), attached_words(evidence)])
 
 
 def _record_words(options: Options) -> Iterator[str]:

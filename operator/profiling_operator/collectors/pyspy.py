@@ -6,6 +6,7 @@ sampled: with `idle` off, a thread that waits is not counted.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Annotated, ClassVar, Literal, cast
 
@@ -13,11 +14,13 @@ from pydantic import Field
 
 from profiling_operator.captures import (
     Capture,
+    Complaint,
     Evidence,
     Item,
     Verdict,
     attached_words,
     by_file,
+    complained,
     judge_common,
 )
 from profiling_operator.collectors import (
@@ -148,35 +151,36 @@ HINT = (
     "that hold the interpreter's lock count, without idle: true only those that run"
 )
 # What py-spy says where it cannot measure, the reason, and what to do about it.
-COMPLAINTS: tuple[tuple[tuple[str, ...], Reason, str], ...] = (
-    (
-        ("Permission Denied", "Operation not permitted", "EPERM", "Permission denied (os error"),
+COMPLAINTS = (
+    Complaint(
+        re.compile(r"Permission Denied|Operation not permitted|EPERM|Permission denied \(os error"),
         Reason.COUNTERS_NOT_PERMITTED,
         "py-spy has to read the program's memory: the machine's administrator can set "
         "kernel.yama.ptrace_scope to 0 (to attach) or 1 (to wrap), or CAP_SYS_PTRACE can be "
         "granted; a program that runs as another user, or is not dumpable, cannot be read",
     ),
-    (
-        ("Failed to find python version", "Failed to find a python interpreter",
-         "Unsupported version of Python"),
+    Complaint(
+        re.compile(
+            r"Failed to find python version|Failed to find a python interpreter|"
+            r"Unsupported version of Python"
+        ),
         Reason.COLLECTOR_FAILED,
         "this build of Python is not known to this version of py-spy, or it is no CPython",
     ),
-    (
-        ("Failed to suspend process", "Failed to get process executable", "Failed to open"),
-        Reason.COLLECTOR_FAILED, "the program ended, or stopped, while py-spy attached to it",
+    Complaint(
+        re.compile(
+            r"Failed to suspend process|Failed to get process executable|"
+            r"Failed to open"
+        ),
+        Reason.COLLECTOR_FAILED,
+        "the program ended, or stopped, while py-spy attached to it",
     ),
-)  # fmt: skip
+)
 
 
 def _complaint(evidence: Evidence) -> Verdict | None:
-    """What py-spy said of itself, where that is known."""
-    lines = [*evidence.log_tail.splitlines(), attached_words(evidence)]
-    for words, reason, hint in COMPLAINTS:
-        said = [line.strip() for line in lines if any(word in line for word in words)]
-        if said:
-            return Verdict(False, reason, f"{said[0]}; {hint}")
-    return None
+    """What the tool said of itself, where that is known."""
+    return complained(COMPLAINTS, [*evidence.log_tail.splitlines(), attached_words(evidence)])
 
 
 def _record_words(given: Options) -> Iterator[str]:

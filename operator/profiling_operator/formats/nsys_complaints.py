@@ -3,30 +3,30 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
+from profiling_operator.captures import Complaint
 from profiling_operator.errors import Reason
 
 # The first one that fits is told: what is more exact is first.
-COMPLAINTS: tuple[tuple[re.Pattern[str], Reason, str], ...] = (
-    (
+COMPLAINTS = (
+    Complaint(
         re.compile(r"ERR_NVGPUCTRPERM|nsufficient privilege|RmProfilingAdminOnly"),
         Reason.COUNTERS_NOT_PERMITTED,
         "the driver keeps counters for administrators: load its module with "
         "NVreg_RestrictProfilingToAdminUsers=0 (RmProfilingAdminOnly), or grant CAP_SYS_ADMIN by "
         "the operator's settings",
     ),
-    (
+    Complaint(
         re.compile(r"[Aa]lready under profiling"),
         Reason.COLLECTORS_CLASH,
         "another nsys measures this program already, perhaps one in its image's entrypoint",
     ),
-    (
+    Complaint(
         re.compile(r"Illegal --|unrecogni[sz]ed option|[Uu]nknown option|Unrecognized|usage: nsys"),
         Reason.COLLECTOR_FAILED,
         "this nsys does not know an option: its version may be older than what trace or args ask",
     ),
-    (
+    Complaint(
         re.compile(r"[Nn]ot supported by this build of Nsight Systems|insufficient driver"),
         Reason.NO_GPU_DATA,
         "nsys and the CUDA driver do not fit: use an nsys that is as new as the driver",
@@ -38,15 +38,6 @@ HUNG = (
     "nsys was told to end and had not written its report when its time was over; with sampling, "
     "nsys of 2022 was seen to hang so on new kernels: set sampling: false, or use a newer nsys"
 )
-
-
-def meaning(said: Sequence[str]) -> tuple[Reason, str] | None:
-    """The reason and the message for people; None where there is no known complaint."""
-    for pattern, reason, advice in COMPLAINTS:
-        for words in said:
-            if pattern.search(words):
-                return reason, f"{' '.join(words.split()).rstrip('.')}; {advice}"
-    return None
 
 
 def hung(log: str) -> bool:

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from profiling_operator.entries import Entry, Kind, Number
+from profiling_operator.captures import Capture
+from profiling_operator.entries import Entry, Kind, Number, rfc3339
 from profiling_operator.formats.tau_names import Kept, Names, Shape, timer
 from profiling_operator.formats.tau_numbers import deviation, plus, total, unit_of_metric
 
@@ -41,6 +42,29 @@ class Place:
     context: int | None = None
     thread: int | None = None
     folder: str = ""
+
+
+def place_of(
+    capture: Capture,
+    thread: tuple[int, int, int],
+    metric: str,
+    began: int | None,
+    host: str | None,
+    folder: str,
+) -> Place:
+    """A thread's place, by its node, context and number; when it began, if its metadata tells."""
+    return Place(
+        time=rfc3339(capture.started if began is None else began),
+        clock="anchored" if began is None else None,
+        metric=metric,
+        job=capture.job,
+        run=capture.run,
+        host=(host if capture.personal else None) or capture.host,
+        process=thread[0],
+        context=thread[1],
+        thread=thread[2],
+        folder=folder,
+    )
 
 
 def _mark(shape: Shape) -> int:

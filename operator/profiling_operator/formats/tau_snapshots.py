@@ -12,7 +12,6 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from profiling_operator import entries
 from profiling_operator.captures import Capture, Fate, FileNote
 from profiling_operator.entries import Entry, Number
 from profiling_operator.formats import tau_entries, tau_metadata
@@ -162,20 +161,13 @@ class Snapshots:
         return held
 
     def _place(self, facts: ThreadFacts, metric: str) -> Place:
-        capture = self._capture
-        start = tau_metadata.started_by(facts.metadata)
-        host = facts.metadata.get("Hostname") if capture.personal else None
-        return Place(
-            time=entries.rfc3339(capture.started if start is None else start),
-            clock="anchored" if start is None else None,
-            metric=metric,
-            job=capture.job,
-            run=capture.run,
-            host=host or capture.host,
-            process=facts.node,
-            context=facts.context,
-            thread=facts.thread,
-            folder=self._file.folder,
+        return tau_entries.place_of(
+            self._capture,
+            (facts.node, facts.context, facts.thread),
+            metric,
+            tau_metadata.started_by(facts.metadata),
+            facts.metadata.get("Hostname"),
+            self._file.folder,
         )
 
 

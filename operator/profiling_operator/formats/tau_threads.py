@@ -16,7 +16,7 @@ from profiling_operator import entries
 from profiling_operator.artifacts import Artifact
 from profiling_operator.captures import Capture, Fate, FileNote, Item
 from profiling_operator.errors import ArtifactError
-from profiling_operator.formats import tau_files, tau_lines, tau_metadata
+from profiling_operator.formats import tau_entries, tau_files, tau_lines, tau_metadata
 from profiling_operator.formats.tau_entries import Families, Place
 from profiling_operator.formats.tau_files import Thread
 from profiling_operator.formats.tau_profile import Reading
@@ -121,20 +121,14 @@ class ThreadReader:
         return piece
 
     def _place(self, metric: str) -> Place:
-        capture, thread = self._capture, self._thread
-        start = tau_metadata.started(self.header)
-        host = tau_metadata.value_of(self.header, b"Hostname") if capture.personal else None
-        return Place(
-            time=entries.rfc3339(capture.started if start is None else start),
-            clock="anchored" if start is None else None,
-            metric=metric,
-            job=capture.job,
-            run=capture.run,
-            host=host or capture.host,
-            process=thread.node,
-            context=thread.context,
-            thread=thread.thread,
-            folder=thread.folder,
+        thread = self._thread
+        return tau_entries.place_of(
+            self._capture,
+            (thread.node, thread.context, thread.thread),
+            metric,
+            tau_metadata.started(self.header),
+            tau_metadata.value_of(self.header, b"Hostname"),
+            thread.folder,
         )
 
     def _notes(self, file: Artifact, read: Reading, broken: str) -> Iterator[FileNote]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from profiling_operator.captures import Evidence, Fate, Verdict, judge_common
+from profiling_operator.captures import Complaint, Evidence, Fate, Verdict, complained, judge_common
 from profiling_operator.entries import GPU_KINDS, Kind
 from profiling_operator.errors import Reason
 
@@ -38,7 +38,7 @@ OTHER_BUILD = (
     "options tags and binding choose one"
 )
 COMPLAINTS = tuple(
-    (re.compile(pattern), hint)
+    Complaint(re.compile(pattern), Reason.TOOLCHAIN_INCOMPATIBLE, hint)
     for pattern, hint in (
         (r"Binding not found|CUPTI library not found", OTHER_BUILD),
         (
@@ -77,7 +77,9 @@ def usable(evidence: Evidence) -> Verdict:
         return Verdict(True)
     if truncated := _note(evidence, TRUNCATED):
         return Verdict(False, Reason.OUTPUT_TRUNCATED, truncated)
-    return _complaint(evidence) or _without_words(evidence, common)
+    return complained(COMPLAINTS, evidence.log_tail.splitlines()) or _without_words(
+        evidence, common
+    )
 
 
 def _lacks_gpu(evidence: Evidence) -> bool:
@@ -96,15 +98,6 @@ def _all_converted(evidence: Evidence, words: str) -> bool:
     """Whether the words are said of all files that became entries."""
     said = [one.message for one in evidence.notes if one.fate is Fate.CONVERTED]
     return bool(said) and all(words in one for one in said)
-
-
-def _complaint(evidence: Evidence) -> Verdict | None:
-    """What tau_exec and the loader of libraries said, where it explains that nothing is there."""
-    for pattern, hint in COMPLAINTS:
-        said = (line.strip() for line in evidence.log_tail.splitlines())
-        if found := next(filter(pattern.search, said), None):
-            return Verdict(False, Reason.TOOLCHAIN_INCOMPATIBLE, f"{found}; {hint}")
-    return None
 
 
 def _without_words(evidence: Evidence, common: Verdict | None) -> Verdict:
