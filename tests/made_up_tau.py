@@ -7,6 +7,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLE = ROOT / "tests" / "samples" / "tau" / "2.34" / "mpi-callpath-comm" / "profile.0.0.0"
+ENTRIES = 24
+"""Of that profile."""
 PREFIX = "/opt/tau-2.34"
 
 # As the real one: a bash script that stays the application's parent, calls sed and needs its own

@@ -20,7 +20,7 @@ import pytest
 import yaml
 from engines import client, reason_of, status_of
 
-from made_up_tau import MEASURED, PREFIX, make
+from made_up_tau import ENTRIES, MEASURED, PREFIX, make
 from making import SOURCE_ROOT
 
 pytestmark = pytest.mark.needs("docker", "images")
@@ -60,7 +60,7 @@ def assert_measured(done: subprocess.CompletedProcess[str], tmp_path: Path) -> N
     folder = tmp_path / "profiling_output"
     assert done.returncode == 0, done.stdout + done.stderr
     (run,) = status_of(folder)["runs"]
-    assert run["collectors"][0]["entries"] == 6
+    assert run["collectors"][0]["entries"] == ENTRIES
     log = (folder / "run-0" / "app.log").read_text()
     assert "measuring -T serial,pthread -ebs" in log and "measured\n" in log
 
@@ -148,7 +148,7 @@ def test_with_an_nvprof_dump_in_one_job(
     assert (done.returncode, reason_of(folder)) == (6, "NoGpuData"), done.stdout + done.stderr
     (ended,) = status_of(folder)["runs"]
     verdicts = {one["name"]: (one["usable"], one["entries"]) for one in ended["collectors"]}
-    assert verdicts["tau"] == (True, 6)
+    assert verdicts["tau"] == (True, ENTRIES)
     assert not verdicts["nvprof"][0]
     assert ended["app"]["exitCode"] == 0
 
