@@ -96,7 +96,7 @@ BEFORE = [
     Line("no such store", world(1, owner(output={"store": "s3"})), LOST, "InvalidSpec", '"s3"'),
     Line(
         "clash",
-        world(1, owner(collectors=[{"name": "perf"}, {"name": "pyspy"}])),
+        world(1, owner(collectors=[{"name": "nsys"}, {"name": "nvprof"}])),
         LOST,
         "CollectorsClash",
     ),
