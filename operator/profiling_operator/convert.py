@@ -51,12 +51,6 @@ class Numbers:
     stacks: Stacks = field(default_factory=Stacks)
     timeline: Timeline = field(default_factory=Timeline)
 
-    def add(self, entry: Entry) -> None:
-        """Add an entry to each."""
-        self.summary.add(entry)
-        self.stacks.add(entry)
-        self.timeline.add(entry)
-
     def merge(self, other: Numbers) -> None:
         """Add what other entries, that come after these, add up to."""
         self.summary.merge(other.summary)
@@ -177,14 +171,17 @@ def take_items(items: Iterable[Item], writer: Writer, numbers: Numbers | None) -
     """Write entries and add them up, gather the rest."""
     taken = Taken()
     kinds, names = taken.kinds, taken.names
-    write, add = writer.write, numbers.add if numbers else None
+    write = writer.write
+    adding = (
+        [one.add for one in (numbers.summary, numbers.stacks, numbers.timeline)] if numbers else []
+    )
     for item in items:
         if isinstance(item, Entry):
             write(item)
             kinds[item.kind] += 1
             if len(names) < NAMES_TOLD and item.additive:
                 names.add(item.name)
-            if add:
+            for add in adding:
                 add(item)
         elif isinstance(item, Metadata):
             taken.metadata.update(item.values)

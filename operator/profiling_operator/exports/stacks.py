@@ -118,10 +118,12 @@ class Stacks:
     def _makes_room(self, stack: Stack) -> bool:
         """Count a new stack, if it is within the limits."""
         frames, text = self._frames + len(stack), 0
+        if self._count >= STACKS_LIMIT or frames > FRAMES_LIMIT:
+            return False
         is_known = self._names.issuperset(stack)  # as nearly always
         if not is_known:
             text = sum(len(name) for name in set(stack) if name not in self._names)
-        if self._count >= STACKS_LIMIT or frames > FRAMES_LIMIT or self._text + text > TEXT_LIMIT:
+        if self._text + text > TEXT_LIMIT:
             return False
         self._count, self._frames, self._text = self._count + 1, frames, self._text + text
         if not is_known:
