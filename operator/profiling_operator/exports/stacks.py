@@ -148,14 +148,26 @@ class Stacks:
         self.left_out += other.left_out
         for key, stacks in other._stacks.items():
             mine = self._stacks.get(key, {})
+            rest = {}
             for stack, weight in stacks.items():
                 if stack in mine:
                     mine[stack] += weight
                 else:
-                    self._insert(key, LEFT_OUT if stack == LEFT_OUT else stack, weight)
+                    rest[stack] = weight
+            self._insert_all(key, rest)
         for name, source in other._sources.items():
             if name in self._names:
                 self._agree(name, source)
+
+    def _insert_all(self, key: Key, stacks: Mapping[Stack, int]) -> None:
+        """Keep new stacks of one place; once all are past the limits, their weight is one sum."""
+        if stacks and self._count >= STACKS_LIMIT:
+            self.left_out += len(stacks) - (LEFT_OUT in stacks)
+            place = key if key in self._stacks else places.of_several(key)
+            self._insert(place, LEFT_OUT, sum(stacks.values()))
+            return
+        for stack, weight in stacks.items():
+            self._insert(key, LEFT_OUT if stack == LEFT_OUT else stack, weight)
 
     def chosen(self) -> Mapping[Place, Mapping[Stack, int]]:
         """The stacks that count, with their weights: all time is there, and none of it twice."""
