@@ -131,6 +131,17 @@ def attached_words(evidence: Evidence) -> str:
     return " ".join(one.message for one in evidence.notes if _is_attach_log(one)).strip()
 
 
+def printed(evidence: Evidence) -> list[str]:
+    """What a tool said, in lines: beside the application's own words, or alone where attached."""
+    return [*evidence.log_tail.splitlines(), attached_words(evidence)]
+
+
+def first_note(evidence: Evidence, beginning: str) -> str:
+    """The first note that begins so, with its file before it; empty where there is none."""
+    found = (one for one in evidence.notes if one.message.startswith(beginning))
+    return next((f"{one.path}: {one.message}" for one in found), "")
+
+
 def _is_attach_log(note: FileNote) -> bool:
     return note.path.rpartition("/")[2] == ATTACH_LOG
 

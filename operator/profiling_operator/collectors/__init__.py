@@ -177,6 +177,17 @@ class Impossible:
     message: str
 
 
+def counters_refused(facts: Facts, limit: int, what: str = "") -> list[Impossible]:
+    """A preflight's finding where the kernel lets us count nothing, or not `what`."""
+    if facts.permits_counters(limit):
+        return []
+    message = (
+        f"{what}kernel.perf_event_paranoid is {facts.perf_event_paranoid} here; the machine's "
+        f"administrator can set it to {limit}, the operator's settings can grant CAP_PERFMON"
+    )
+    return [Impossible(Reason.COUNTERS_NOT_PERMITTED, message)]
+
+
 class Collector(Protocol):
     """What each module offers as `COLLECTOR`."""
 

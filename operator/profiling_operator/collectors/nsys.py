@@ -18,6 +18,7 @@ from profiling_operator.captures import (
     Item,
     Verdict,
     complained,
+    first_note,
     judge_common,
 )
 from profiling_operator.collectors import (
@@ -29,6 +30,7 @@ from profiling_operator.collectors import (
     Toolchain,
     Wait,
     Wrapper,
+    counters_refused,
 )
 from profiling_operator.entries import GPU_KINDS, NANOSECONDS
 from profiling_operator.errors import Reason
@@ -127,14 +129,8 @@ class Nsys:
     def preflight(self, facts: Facts, options: Frozen) -> list[Impossible]:
         """Without the right to sample, nsys only warns; impossible where nothing else is asked."""
         given = cast(Options, options)
-        if given.trace or not given.sampling or facts.permits_counters(PARANOID_LIMIT):
-            return []
-        message = (
-            f"kernel.perf_event_paranoid is {facts.perf_event_paranoid} here; the machine's "
-            f"administrator can set it to {PARANOID_LIMIT}, the operator's settings can grant "
-            "CAP_PERFMON"
-        )
-        return [Impossible(Reason.COUNTERS_NOT_PERMITTED, message)]
+        only_samples = given.sampling and not given.trace
+        return counters_refused(facts, PARANOID_LIMIT) if only_samples else []
 
     def clashes(self, options: Frozen) -> frozenset[str]:
         """CUPTI serves one tool at a time; the kernel's counters are shared."""
@@ -155,10 +151,8 @@ class Nsys:
 
     def usable(self, evidence: Evidence) -> Verdict:
         """Something was measured, of the GPU where one was asked for; or why not."""
-        damaged = [one for one in evidence.notes if one.message.startswith(nsys_reading.DAMAGED)]
-        if damaged:
-            message = f"{damaged[0].path}: {damaged[0].message}"
-            return Verdict(False, Reason.OUTPUT_TRUNCATED, message)
+        if damaged := first_note(evidence, nsys_reading.DAMAGED):
+            return Verdict(False, Reason.OUTPUT_TRUNCATED, damaged)
         has_gpu = any(evidence.kinds.get(kind) for kind in GPU_KINDS)
         if evidence.entries and (has_gpu or not _expects_gpu(evidence)):
             return Verdict(True)

@@ -19,9 +19,9 @@ from profiling_operator.captures import (
     Fate,
     Item,
     Verdict,
-    attached_words,
     complained,
     judge_common,
+    printed,
 )
 from profiling_operator.collectors import (
     ENDS_APP,
@@ -32,6 +32,7 @@ from profiling_operator.collectors import (
     StopStep,
     Toolchain,
     Wrapper,
+    counters_refused,
 )
 from profiling_operator.errors import Reason
 from profiling_operator.formats import perf_reading
@@ -131,13 +132,7 @@ class Perf:
     def preflight(self, facts: Facts, options: Frozen) -> list[Impossible]:
         """The kernel's rule for those without the right to measure everything."""
         limit = KERNEL_PARANOID if cast(Options, options).kernel else USER_PARANOID
-        if facts.permits_counters(limit):
-            return []
-        message = (
-            f"kernel.perf_event_paranoid is {facts.perf_event_paranoid} here; the machine's "
-            f"administrator can set it to {limit}, the operator's settings can grant CAP_PERFMON"
-        )
-        return [Impossible(Reason.COUNTERS_NOT_PERMITTED, message)]
+        return counters_refused(facts, limit)
 
     def clashes(self, options: Frozen) -> frozenset[str]:
         """Nothing: counters are shared, and perf does not trace processes as py-spy does."""
@@ -159,7 +154,7 @@ class Perf:
         """Something was sampled that has a name, or why not."""
         common = judge_common(evidence)
         if common:
-            return _complaint(evidence) or _with_hint(common)
+            return complained(COMPLAINTS, printed(evidence)) or _with_hint(common)
         converted = [note for note in evidence.notes if note.fate is Fate.CONVERTED]
         if converted and all(perf_reading.NO_SYMBOL in note.message for note in converted):
             return Verdict(False, Reason.NOTHING_MEASURED, STRIPPED)
@@ -201,11 +196,6 @@ def _with_hint(common: Verdict) -> Verdict:
     if common.reason is not Reason.NOTHING_MEASURED:
         return common
     return Verdict(False, common.reason, f"{common.message}; {HINT}")
-
-
-def _complaint(evidence: Evidence) -> Verdict | None:
-    """What the tool said of itself, where that is known."""
-    return complained(COMPLAINTS, [*evidence.log_tail.splitlines(), attached_words(evidence)])
 
 
 def _record_words(options: Options) -> Iterator[str]:

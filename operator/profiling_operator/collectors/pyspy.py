@@ -18,10 +18,10 @@ from profiling_operator.captures import (
     Evidence,
     Item,
     Verdict,
-    attached_words,
     by_file,
     complained,
     judge_common,
+    printed,
 )
 from profiling_operator.collectors import (
     AttachingCollector,
@@ -139,7 +139,7 @@ class PySpy:
         common = judge_common(evidence)
         if common is None:
             return Verdict(True)
-        complaint = _complaint(evidence)
+        complaint = complained(COMPLAINTS, printed(evidence))
         if complaint or common.reason is Reason.OUTPUT_UNREADABLE:
             return complaint or common
         return Verdict(False, Reason.NOTHING_MEASURED, f"{common.message}; {HINT}")
@@ -176,11 +176,6 @@ COMPLAINTS = (
         "the program ended, or stopped, while py-spy attached to it",
     ),
 )
-
-
-def _complaint(evidence: Evidence) -> Verdict | None:
-    """What the tool said of itself, where that is known."""
-    return complained(COMPLAINTS, [*evidence.log_tail.splitlines(), attached_words(evidence)])
 
 
 def _record_words(given: Options) -> Iterator[str]:

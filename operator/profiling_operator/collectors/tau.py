@@ -16,8 +16,8 @@ from profiling_operator.collectors import (
     Toolchain,
     Wait,
     Wrapper,
+    counters_refused,
 )
-from profiling_operator.errors import Reason
 from profiling_operator.formats import tau_reading, tau_verdict
 from profiling_operator.frozen import Frozen
 
@@ -151,14 +151,8 @@ class Tau:
     def preflight(self, facts: Facts, options: Frozen) -> list[Impossible]:
         """PAPI metrics need the kernel's permission; everything else needs none."""
         wanted = [one for one in _options(options).metrics if one.startswith("PAPI_")]
-        if not wanted or facts.permits_counters(PARANOID_LIMIT):
-            return []
-        message = (
-            f"{', '.join(wanted)}: kernel.perf_event_paranoid is {facts.perf_event_paranoid} here; "
-            f"the machine's administrator can set it to {PARANOID_LIMIT}, the operator's settings "
-            "can grant CAP_PERFMON"
-        )
-        return [Impossible(Reason.COUNTERS_NOT_PERMITTED, message)]
+        what = f"{', '.join(wanted)}: "
+        return counters_refused(facts, PARANOID_LIMIT, what) if wanted else []
 
     def clashes(self, options: Frozen) -> frozenset[str]:
         """CUPTI serves one tool at a time."""

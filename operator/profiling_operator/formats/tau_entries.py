@@ -214,27 +214,19 @@ def of_timers(timers: Iterable[Timer], place: Place) -> Iterator[Entry]:
     time, process, thread = place.time, place.process, place.thread
     for mould, calls, subroutines, exclusive, inclusive in timers:
         template = mould.template
+        attributes = template.attributes
         if subroutines:
-            yield filled(
-                template,
-                time=time,
-                process=process,
-                thread=thread,
-                inclusive=inclusive,
-                exclusive=exclusive,
-                calls=calls,
-                attributes={**(template.attributes or {}), "subroutines": subroutines},
-            )
-        else:
-            yield filled(
-                template,
-                time=time,
-                process=process,
-                thread=thread,
-                inclusive=inclusive,
-                exclusive=exclusive,
-                calls=calls,
-            )
+            attributes = {**(attributes or {}), "subroutines": subroutines}
+        yield filled(
+            template,
+            time=time,
+            process=process,
+            thread=thread,
+            inclusive=inclusive,
+            exclusive=exclusive,
+            calls=calls,
+            attributes=attributes,
+        )
 
 
 def of_events(events: Iterable[Event], place: Place) -> Iterator[Entry]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Annotated, BinaryIO, TypeVar
 
@@ -107,11 +106,6 @@ class Lines:
             if len(lines) > count:
                 self.put_back(lines[count:])
             count -= len(lines)
-
-    def numbered(self) -> Iterator[tuple[int, bytes]]:
-        """The lines that are left, with their numbers."""
-        while lines := self.block():
-            yield from enumerate(lines, self.number - len(lines))
 
     def _read(self) -> list[bytes]:
         while read := self._stream.read(BLOCK):

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import re
 
-from profiling_operator.captures import Complaint, Evidence, Fate, Verdict, complained, judge_common
+from profiling_operator.captures import (
+    Complaint,
+    Evidence,
+    Fate,
+    Verdict,
+    complained,
+    first_note,
+    judge_common,
+)
 from profiling_operator.entries import GPU_KINDS, Kind
 from profiling_operator.errors import Reason
 
@@ -64,18 +72,18 @@ COMPLAINTS = tuple(
 
 def usable(evidence: Evidence) -> Verdict:
     """A profile is of use when something besides the whole program was measured."""
-    if overwritten := _note(evidence, OVERWRITTEN):
+    if overwritten := first_note(evidence, OVERWRITTEN):
         return Verdict(False, Reason.PROFILE_OVERWRITTEN, f"{overwritten}; {ONE_PROGRAM}")
     common = judge_common(evidence)
     if not common and _lacks_gpu(evidence):
         return Verdict(False, Reason.NO_GPU_DATA, NO_GPU)
     nothing = _all_converted(evidence, ONLY_OWN_TIMERS) or evidence.names <= 1
     samples = evidence.kinds.get(Kind.SAMPLE, 0)
-    if nothing and samples and _note(evidence, NO_NAMES):
+    if nothing and samples and first_note(evidence, NO_NAMES):
         return Verdict(False, Reason.NOTHING_MEASURED, f"{NO_NAMES}; {WITH_NAMES}")
     if not common and (samples or evidence.kinds.get(Kind.COUNTER) or not nothing):
         return Verdict(True)
-    if truncated := _note(evidence, TRUNCATED):
+    if truncated := first_note(evidence, TRUNCATED):
         return Verdict(False, Reason.OUTPUT_TRUNCATED, truncated)
     return complained(COMPLAINTS, evidence.log_tail.splitlines()) or _without_words(
         evidence, common
@@ -86,12 +94,6 @@ def _lacks_gpu(evidence: Evidence) -> bool:
     """Whether GPUs were asked for, and to be measured, and none was."""
     wanted = evidence.gpus and getattr(evidence.options, "cuda", False)
     return bool(wanted) and not any(evidence.kinds.get(kind) for kind in GPU_KINDS)
-
-
-def _note(evidence: Evidence, beginning: str) -> str:
-    """The first note that begins so, with its file; empty where there is none."""
-    found = (one for one in evidence.notes if one.message.startswith(beginning))
-    return next((f"{one.path}: {one.message}" for one in found), "")
 
 
 def _all_converted(evidence: Evidence, words: str) -> bool:
