@@ -150,9 +150,9 @@ def build_plan(job: spec.ProfilingJob, attempt: int = 1, folder: str = "") -> Pl
     wanted = job.spec
     chosen = _choose(job)
     _refuse_clashes(chosen)
-    wrapping = [one for one in chosen if one.mode == "wrap"]
-    wrapping.sort(key=lambda one: _depth(one.collector.wrap(one.options)))
-    wrappers = [(one.name, one.collector.wrap(one.options)) for one in wrapping]
+    wrapping = [(one, one.collector.wrap(one.options)) for one in chosen if one.mode == "wrap"]
+    wrapping.sort(key=lambda pair: _depth(pair[1]))
+    wrappers = [(one.name, wrapper) for one, wrapper in wrapping]
     _refuse_two_around(wrappers)
     recorded = any(wrapper.hides_exit_code for _, wrapper in wrappers)
     after = _only_after(wrappers)
@@ -227,16 +227,16 @@ def _planned(one: Chosen) -> PlannedCollector:
     return planned.model_copy(update={"system_calls": attachment_of(planned).system_calls})
 
 
-def _stop_steps(wrapping: Sequence[Chosen]) -> Iterator[PlannedStop]:
+def _stop_steps(
+    wrapping: Sequence[tuple[Chosen, collectors.Wrapper]],
+) -> Iterator[PlannedStop]:
     """What is inside the application goes first. Several tools around it all end with it."""
-    wrappers = [one.collector.wrap(one.options) for one in wrapping]
-    if sum(map(_is_around, wrappers)) <= 1:
-        steps = [step for one in reversed(wrapping) for step in one.collector.stop(one.options)]
-    else:
-        inner = [one for one, it in zip(wrapping, wrappers, strict=True) if it.is_inner]
-        steps = [step for one in inner for step in one.collector.stop(one.options)]
-        steps += [*collectors.ENDS_APP, AWAITS_TOOLS]
-    for step in steps:
+    own = [one for one, _ in reversed(wrapping)]
+    then: tuple[collectors.StopStep, ...] = ()
+    if sum(_is_around(wrapper) for _, wrapper in wrapping) > 1:
+        own = [one for one, wrapper in wrapping if wrapper.is_inner]
+        then = (*collectors.ENDS_APP, AWAITS_TOOLS)
+    for step in (*(step for one in own for step in one.collector.stop(one.options)), *then):
         yield PlannedStop(
             signal=step.signal, target=step.target, wait=step.wait, seconds=step.seconds
         )

@@ -127,24 +127,15 @@ class Summary(Totals):
 
     def top(self, count: int) -> list[tuple[str, float, float]]:
         """The names with the most time: name, nanoseconds over all runs, share of the total."""
-        times, prefixed = self._first_told()
-        total = times.grand_total()
-        return [
-            (
-                name.partition(":")[2] if prefixed else name,
-                times.total(name),
-                times.total(name) / total if total else 0.0,
-            )
-            for name in times.top(count)
-        ]
+        return _top(*self._first_told(), count)
 
     def headline(self, runs: int) -> str:
         """What most of the time went to, as in `hot 81 % of 12.4 s`; empty without times."""
-        top = self.top(1)
+        times, is_of_gpus = self._first_told()
+        top = _top(times, is_of_gpus, 1)
         if not top or not top[0][1]:
             return ""
         name, _, share = top[0]
-        times, is_of_gpus = self._first_told()
         name = _without_parameters(name) if is_of_gpus else name
         total = times.grand_total() / max(runs, 1)
         return f"{_short(name)} {share:.0%} of {seconds(total)}".replace("%", " %")
@@ -179,6 +170,19 @@ class Family:
         """The measure of a name with its values."""
         unit = self.units.get(name, MAIN_UNIT)
         return Measured(self.measure(name), unit, self.sums.values(name, runs))
+
+
+def _top(times: Sums, is_prefixed: bool, count: int) -> list[tuple[str, float, float]]:
+    """The names with the most time, without the kind before them; their time, and its share."""
+    total = times.grand_total()
+    return [
+        (
+            name.partition(":")[2] if is_prefixed else name,
+            times.total(name),
+            times.total(name) / total if total else 0.0,
+        )
+        for name in times.top(count)
+    ]
 
 
 def _activities(times: Times) -> Sums:
