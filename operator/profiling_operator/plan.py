@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 import pydantic
 
-from profiling_operator import collectors, names, quantities, registry, spec
+from profiling_operator import baselines, collectors, names, quantities, registry, spec
+from profiling_operator.baselines import Identity, Snapshot
 from profiling_operator.collectors import Facts
 from profiling_operator.errors import CollectorsClashError, Problem, SpecError
 from profiling_operator.frozen import Frozen
@@ -91,6 +92,11 @@ class Plan(Frozen):
     timeout_seconds: float
     stop_is_normal: bool
     grace_seconds: float
+    identity: Identity = Identity()
+    """What the job has in common with those that it may be compared with."""
+    baselines: tuple[Snapshot, ...] = ()
+    """What gates need of the baselines that they name, as it was before the start; see
+    `with_baselines`."""
     folder: str = ""
     """Folder of the job's file, where it came from one: the default working directory there."""
 
@@ -104,6 +110,11 @@ class Plan(Frozen):
         """The field that asks for measuring from outside, by its first; empty: none does."""
         modes = [one.mode for one in self.collectors]
         return f"spec.collectors[{modes.index('attach')}].mode" if "attach" in modes else ""
+
+    @property
+    def baseline_names(self) -> tuple[str, ...]:
+        """The baselines that gates name, each once."""
+        return tuple(dict.fromkeys(one.baseline for one in self.gates if one.baseline))
 
     def asks_of(self, here: Facts) -> Facts:
         """Facts of a place, with the GPUs that the plan asks for by name there."""
@@ -194,8 +205,18 @@ def build_plan(job: spec.ProfilingJob, attempt: int = 1, folder: str = "") -> Pl
         timeout_seconds=wanted.timeout_seconds,
         stop_is_normal=wanted.on_timeout is spec.OnTimeout.STOP,
         grace_seconds=wanted.grace_period_seconds,
+        identity=baselines.identity_of(
+            (one.name for one in chosen),
+            wanted.app.image or "",
+            (*wanted.app.command, *wanted.app.args),
+        ),
         folder=folder,
     )
+
+
+def with_baselines(planned: Plan, snapshots: Sequence[Snapshot]) -> Plan:
+    """The plan with what its gates need of baselines."""
+    return planned.model_copy(update={"baselines": tuple(snapshots)})
 
 
 def collector_of(planned: PlannedCollector) -> tuple[collectors.Collector, Frozen]:

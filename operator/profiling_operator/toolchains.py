@@ -8,17 +8,14 @@ import re
 import shutil
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 from profiling_operator.collectors import Facts as Facts  # executors know no collector
 from profiling_operator.collectors import Toolchain
 from profiling_operator.errors import ToolchainError
+from profiling_operator.machines import NVIDIA_DRIVER, gpu_models_here
 from profiling_operator.settings import Settings
 
-NVIDIA_DRIVER = Path("/proc/driver/nvidia")
-# Model: 		 NVIDIA H100 80GB HBM3
-MODEL = re.compile(r"^Model:[ \t]*(\S.{0,199})$", re.MULTILINE)
 # RmProfilingAdminOnly: 1
 ADMIN_ONLY = re.compile(r"^RmProfilingAdminOnly: (\d)", re.MULTILINE)
 CAP_SYS_PTRACE = 19
@@ -79,20 +76,6 @@ def facts_here() -> Facts:
 def gpus_here() -> list[str]:
     """Device files of this machine's NVIDIA GPUs."""
     return sorted(str(one) for one in Path("/dev").glob("nvidia[0-9]*"))
-
-
-def gpu_models_here(driver: Path = NVIDIA_DRIVER) -> tuple[str, ...]:
-    """What the NVIDIA driver calls this machine's GPUs; each name once.
-
-    A container may read that without having a GPU itself.
-    """
-    found: dict[str, None] = {}
-    for path in sorted(driver.glob("gpus/*/information")):
-        with suppress(OSError, UnicodeDecodeError):
-            model = MODEL.search(path.read_text())
-            if model:
-                found[model[1]] = None
-    return tuple(found)
 
 
 def gpu_counters_admin_only(driver: Path = NVIDIA_DRIVER) -> bool | None:

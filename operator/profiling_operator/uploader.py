@@ -11,23 +11,26 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from profiling_operator import artifacts, entries, gates, plan, store, workspace
+import msgspec
+
+from profiling_operator import artifacts, entries, gates, machines, plan, store, workspace
 from profiling_operator.captures import Capture, FileNote
 from profiling_operator.convert import Circumstances, Conversion, Converted
 from profiling_operator.errors import ArtifactError
 from profiling_operator.executors import Observation
+from profiling_operator.gates import Judged
+from profiling_operator.machines import Machine
 from profiling_operator.settings import Settings
 from profiling_operator.status import (
     SUMMARY_LIMIT,
     Collected,
     CollectorOutcome,
     Facts,
-    GateStatus,
     Measure,
     Phase,
     Results,
 )
-from profiling_operator.status.judging import judge
+from profiling_operator.status.judging import Verdict, judge
 from profiling_operator.summary import Measured
 from profiling_operator.workspace import RunRecord
 
@@ -46,11 +49,17 @@ class Converting:
 
 
 def collect(
-    root: Path, planned: plan.Plan, seen: Observation, folder: Path, settings: Settings
+    root: Path,
+    planned: plan.Plan,
+    seen: Observation,
+    folder: Path,
+    settings: Settings,
+    machine: Machine | None = None,
 ) -> Collected:
     """Fill an empty folder with the results of an attempt, and say what they are.
 
-    Raises OSError when the folder cannot be written; bad artifacts never raise.
+    `machine`: where it ran, if not here. Raises OSError when the folder cannot be written; bad
+    artifacts never raise.
     """
     scanned = _scan(root)
     with entries.create(folder / ENTRIES_FILE) as writer:
@@ -73,13 +82,21 @@ def collect(
     conversion.numbers.stacks.write_speedscope(folder / "speedscope.json", planned.key)
     if conversion.numbers.timeline:
         conversion.numbers.timeline.write(folder / "trace.json", planned.key)
-    told = {"headline": headline, "entries": {"total": count, "kinds": dict(summary.kinds)}}
-    _write_json(folder / "summary.json", {
-        "job": planned.key, "series": planned.series, **told, **_numbers(conversion, measured),
-    })  # fmt: skip
-    _write_json(folder / "metadata.json", _metadata(planned, seen, done, scanned))
     collected = Collected(_outcomes(seen.runs, done), None, headline)
-    verdicts = _verdicts(planned, seen, collected, measured)
+    there = _machine(planned, machine or machines.here())
+    ending = judge(Facts(now="", observation=seen, collected=collected))
+    judged = _judged(planned, ending, measured, there)
+    _write_json(folder / "summary.json", {
+        "job": planned.key, "series": planned.series, "uid": planned.uid,
+        "headline": headline, "entries": {"total": count, "kinds": dict(summary.kinds)},
+        "identity": planned.identity.model_dump(mode="json"), "image": planned.app.image or "",
+        "machine": there.model_dump(mode="json"),
+        "gates": [one.as_json() for one in judged], **_numbers(conversion, measured),
+    })  # fmt: skip
+    _write_json(folder / "metadata.json", {
+        **_metadata(planned, seen, done, scanned), **_outcome_of(seen, collected, ending),
+    })  # fmt: skip
+    verdicts = tuple(one.status for one in judged)
     if verdicts:
         suite = f"{planned.namespace}.{planned.series}"
         store.write_whole(folder / gates.JUNIT_FILE, gates.junit(suite, verdicts))
@@ -102,14 +119,36 @@ def _numbers(conversion: Conversion, measured: Sequence[Measured]) -> dict[str, 
     }
 
 
-def _verdicts(
-    planned: plan.Plan, seen: Observation, collected: Collected, measured: Sequence[Measured]
-) -> tuple[GateStatus, ...]:
+def _machine(planned: plan.Plan, there: Machine) -> Machine:
+    """The machine as the job sees it."""
+    product = planned.gpu.product if planned.gpu else None
+    return there.narrowed(planned.gpu is not None, product)
+
+
+def _judged(
+    planned: plan.Plan, ending: Verdict | None, measured: Sequence[Measured], there: Machine
+) -> tuple[Judged, ...]:
     """What becomes of the gates; numbers of a job that did not succeed are not judged."""
-    ending = judge(Facts(now="", observation=seen, collected=collected))
     if ending is not None and ending.phase is not Phase.SUCCEEDED:
         return gates.skip(planned.gates, f"the job did not succeed: {ending.reason}")
-    return gates.evaluate(planned.gates, measured)
+    return gates.evaluate(planned.gates, measured, planned.baselines, there)
+
+
+def _outcome_of(seen: Observation, collected: Collected, ending: Verdict | None) -> dict[str, Any]:
+    """How it went: the job as a whole, and each run of the application under its collectors."""
+    runs = [
+        {
+            **msgspec.to_builtins(record),
+            "collectors": [one.model_dump(mode="json", exclude_none=True) for one in outcomes],
+        }
+        for record, outcomes in zip(seen.runs, collected.outcomes, strict=True)
+    ]
+    told = (
+        {"phase": ending.phase, "reason": ending.reason, "message": ending.message}
+        if ending
+        else {}
+    )
+    return {"outcome": told, "runs": runs}
 
 
 def _read_first(planned: plan.Plan, measured: Sequence[Measured]) -> tuple[Measure, ...]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from making import job
-from profiling_operator.cli.report import print_result
+from profiling_operator.cli.printing import print_result
 from profiling_operator.status import Status
 
 

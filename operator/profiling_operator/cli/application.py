@@ -13,11 +13,15 @@ from profiling_operator import __version__
 
 COMMANDS = {
     "run": "run",
+    "apply": "apply",
     "list": "listing",
     "wait": "wait",
     "describe": "describe",
     "logs": "logs",
     "fetch": "fetch",
+    "report": "report",
+    "compare": "compare",
+    "baseline": "baseline",
     "cancel": "cancel",
     "convert": "convert",
     "render": "render",

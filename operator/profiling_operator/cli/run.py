@@ -20,8 +20,8 @@ from rich.console import Console
 
 from profiling_operator import attempt, metrics, plan, settings, spec, store
 from profiling_operator.cli import console, exits
+from profiling_operator.cli.printing import print_result
 from profiling_operator.cli.progress import Progress
-from profiling_operator.cli.report import print_result
 from profiling_operator.errors import Problem, SpecError
 from profiling_operator.status import Status
 

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from profiling_operator.stores.contract import Listed, ResultStore, StoredFile, StoreRefusedError
+from profiling_operator.stores.contract import (
+    Document,
+    Listed,
+    ResultStore,
+    StoreConflictError,
+    StoredFile,
+    StoreRefusedError,
+)
 from profiling_operator.stores.keys import BadKeyError, Key, check_path, problem, read_key
 from profiling_operator.stores.sending import LAST_FILE, fetch_all, insist, put_all
 
@@ -14,9 +21,11 @@ OBJECTS = ("s3", "gs", "az")
 __all__ = [
     "LAST_FILE",
     "BadKeyError",
+    "Document",
     "Key",
     "Listed",
     "ResultStore",
+    "StoreConflictError",
     "StoreRefusedError",
     "StoredFile",
     "check_path",

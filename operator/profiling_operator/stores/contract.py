@@ -22,6 +22,19 @@ class StoreRefusedError(StoreError):
     retry: ClassVar[bool] = False
 
 
+class StoreConflictError(StoreRefusedError):
+    """Somebody else has written the document since it was read: read it again."""
+
+
+@dataclass(frozen=True)
+class Document:
+    """A small file that changes, such as a baseline."""
+
+    text: bytes
+    version: str
+    """Of this text, as the store tells it: what `put_document` wants to replace."""
+
+
 class Listed(Protocol):
     """A file of a result folder: `status.ResultFile` is one."""
 
@@ -53,6 +66,8 @@ class StoredFile:
 
 class ResultStore(Protocol):
     """Result folders by key: `NAMESPACE/JOB/UID/ATTEMPT`. May be used by several threads.
+
+    Beside them documents by name, `NAMESPACE/SERIES/BASELINE`: small, replaced as a whole.
 
     Every method raises StoreError where trying again may help, otherwise StoreRefusedError.
     """
@@ -89,4 +104,23 @@ class ResultStore(Protocol):
 
         Goes on with what an interrupted `fetch` left. Refused when the file is not in the store.
         """
+        ...
+
+    def document(self, name: str) -> Document | None:
+        """A document; None when it is not there."""
+        ...
+
+    def put_document(self, name: str, text: bytes, replaces: str | None) -> None:
+        """Write a document in the place of the version `replaces`; None: there must be none yet.
+
+        Raises StoreConflictError when another one is there.
+        """
+        ...
+
+    def drop_document(self, name: str) -> bool:
+        """Remove a document; whether there was one."""
+        ...
+
+    def documents(self, namespace: str, series: str = "") -> list[str]:
+        """The names of the documents of a namespace, or of one series, sorted."""
         ...

@@ -32,6 +32,16 @@ MEASURES = [
 SOME_WORDS = st.text(st.characters(), max_size=50)  # lone surrogates and control characters too
 
 
+def evaluate(*given: Any) -> list[GateStatus]:
+    """The verdicts alone."""
+    return [one.status for one in gates.evaluate(*given)]
+
+
+def skip(*given: Any) -> list[GateStatus]:
+    """The verdicts alone."""
+    return [one.status for one in gates.skip(*given)]
+
+
 def gate(measure: str = HOT, **fields: Any) -> Gate:
     """A gate of a job."""
     return making.job(gates=[{"measure": measure, **fields}]).spec.gates[0]
@@ -39,7 +49,7 @@ def gate(measure: str = HOT, **fields: Any) -> Gate:
 
 def verdict(measure: str = HOT, **fields: Any) -> GateStatus:
     """The verdict of a gate that is about one measure."""
-    (found,) = gates.evaluate([gate(measure, **fields)], MEASURES)
+    (found,) = evaluate([gate(measure, **fields)], MEASURES)
     return found
 
 
@@ -139,7 +149,7 @@ def test_p95_is_exceeded_by_at_most_a_twentieth(values: list[float]) -> None:
 
 def test_a_pattern_has_a_verdict_for_each_measure() -> None:
     """In the order of the summary, whether they were met or not."""
-    found = gates.evaluate([gate("timer:*/inclusive", max="1s")], MEASURES)
+    found = evaluate([gate("timer:*/inclusive", max="1s")], MEASURES)
 
     assert [(one.measure, one.verdict) for one in found] == [
         (HOT, "Failed"), ("timer:cold/inclusive", "Passed"),
@@ -151,7 +161,7 @@ def test_a_name_is_no_pattern_where_it_is_a_measure() -> None:
     name = "timer:int main(int, char **) [{a.c} {1,1}]/inclusive"
     measures = [Measured(name, "ns", (1.0,)), Measured(name.replace("**", "*x*"), "ns", (1.0,))]
 
-    (found,) = gates.evaluate([gate(name, max=1)], measures)
+    (found,) = evaluate([gate(name, max=1)], measures)
 
     assert (found.measure, found.verdict) == (name, "Passed")
 
@@ -160,8 +170,8 @@ def test_the_worst_of_many_are_listed() -> None:
     """No verdict is lost: the last one stands for the rest."""
     measures = [Measured(f"timer:f{n}/inclusive", "ns", (float(n),)) for n in range(100)]
 
-    few = gates.evaluate([gate("timer:*", max=89)], measures)
-    many = gates.evaluate([gate("timer:*", max=59)], measures)
+    few = evaluate([gate("timer:*", max=89)], measures)
+    many = evaluate([gate("timer:*", max=59)], measures)
 
     assert len(few) == len(many) == gates.VERDICTS_LIMIT
     assert [one.verdict for one in few] == ["Failed"] * 10 + ["Passed"] * 10
@@ -187,7 +197,7 @@ def test_a_measure_that_is_not_there_is_skipped(wanted: str, hint: str) -> None:
 
 def test_no_number_is_no_verdict() -> None:
     """A sum that has become infinite is above every limit and yet no measurement."""
-    (found,) = gates.evaluate([gate("x", max=1)], [Measured("x", "1", (float("inf"),))])
+    (found,) = evaluate([gate("x", max=1)], [Measured("x", "1", (float("inf"),))])
 
     assert (found.verdict, found.value) == ("Skipped", None)
 
@@ -203,7 +213,7 @@ def test_baselines_are_refused_by_name_everywhere() -> None:
 
     (here,) = gates.problems(planned.gates)
     (on_kubernetes,) = pod_refusals.check(planned, known)
-    verdicts = gates.evaluate(planned.gates, MEASURES)
+    verdicts = evaluate(planned.gates, MEASURES)
 
     assert str(here) == "spec.gates[1].baseline: this version has no baselines yet"
     assert str(on_kubernetes) == f"{here} (on Kubernetes)"
@@ -212,7 +222,7 @@ def test_baselines_are_refused_by_name_everywhere() -> None:
 
 def test_gates_of_a_failed_job_are_skipped() -> None:
     """Each has a verdict that says why."""
-    (found,) = gates.skip([gate(max=1)], "the job did not succeed: AppFailed")
+    (found,) = skip([gate(max=1)], "the job did not succeed: AppFailed")
 
     assert (found.measure, found.verdict) == (HOT, "Skipped")
     assert found.message == f"{HOT}: the job did not succeed: AppFailed"
@@ -238,7 +248,7 @@ def parsed(verdicts: list[GateStatus], suite: str = "ci.nbody") -> ET.Element:
 def test_junit_has_a_case_for_each_verdict() -> None:
     """As Jenkins reads it: failed and skipped ones have their element, with the message."""
     given_gates = [gate(max="1.2s"), gate(max="2s"), gate("nothing", max=1)]
-    root = parsed(list(gates.evaluate(given_gates, MEASURES)))
+    root = parsed(list(evaluate(given_gates, MEASURES)))
     failed, passed, skipped = root
 
     assert dict(root.attrib) == {
@@ -270,8 +280,8 @@ def test_every_gate_has_a_verdict(name: str, limit: int, value: float, unit: str
     """Of bounded size, whatever the name, the number and the unit are."""
     wanted = Gate.model_construct(measure=name, max=limit)
 
-    found = gates.evaluate([wanted], [Measured(name * 100, unit, (value,))])
-    own = gates.evaluate([wanted], [Measured(name, unit, (value,))])
+    found = evaluate([wanted], [Measured(name * 100, unit, (value,))])
+    own = evaluate([wanted], [Measured(name, unit, (value,))])
 
     assert found and own
     for one in (*found, *own):

@@ -13,11 +13,13 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Literal
+from typing import Any, Literal
 from xml.etree import ElementTree as ET
 
 from profiling_operator import quantities
+from profiling_operator.baselines import Snapshot
 from profiling_operator.errors import Problem
+from profiling_operator.machines import Machine
 from profiling_operator.spec.job import Gate, Statistic
 from profiling_operator.status import GateStatus, cut
 from profiling_operator.summary import Measured, matching
@@ -25,6 +27,7 @@ from profiling_operator.summary import Measured, matching
 Word = Literal["Passed", "Failed", "Skipped"]
 Field = Literal["max", "min"]
 
+UNKNOWN = Machine()
 JUNIT_FILE = "junit.xml"
 NO_BASELINES = "this version has no baselines yet"
 VERDICTS_LIMIT = 20  # of one gate; a pattern may match a thousand measures
@@ -40,6 +43,32 @@ TIMES = ((10**9, "s"), (10**6, "ms"), (10**3, "µs"), (1, "ns"))
 BYTES = ((2**40, "TiB"), (2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"), (1, "B"))
 RATES = tuple((factor, f"{word}/s") for factor, word in BYTES)
 SCALES = {**dict.fromkeys(NANOSECONDS_IN, TIMES), "By": BYTES, "By/s": RATES, "1": ((1, ""),)}
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A verdict with the numbers behind it, for files and pictures."""
+
+    status: GateStatus
+    statistic: str = "median"
+    unit: str = ""
+    values: tuple[float, ...] = ()
+    """One for each repetition."""
+    interval: tuple[float, float] | None = None
+    """Where the statistic is, with 95 % confidence."""
+    band: tuple[float, float] | None = None
+    """Where the baseline's jobs would have it without a change."""
+    compared: int = 0
+    """Jobs of the baseline that it was compared with."""
+
+    def as_json(self) -> dict[str, Any]:
+        """As summary.json has it."""
+        told = {
+            "statistic": self.statistic, "unit": self.unit, "values": list(self.values),
+            "interval": self.interval and list(self.interval),
+            "band": self.band and list(self.band), "compared": self.compared,
+        }  # fmt: skip
+        return {**self.status.model_dump(exclude_none=True), **told}
 
 
 def p95(values: Sequence[float]) -> float:
@@ -74,19 +103,28 @@ def gated(gates: Sequence[Gate], measures: Sequence[Measured]) -> list[Measured]
     return [known[name] for name in found]
 
 
-def evaluate(gates: Sequence[Gate], measures: Sequence[Measured]) -> tuple[GateStatus, ...]:
+def evaluate(
+    gates: Sequence[Gate],
+    measures: Sequence[Measured],
+    snapshots: Sequence[Snapshot] = (),
+    machine: Machine = UNKNOWN,
+) -> tuple[Judged, ...]:
     """The verdicts, gate by gate: one for each measure that its name or pattern means.
+
+    `snapshots`: of the baselines that gates name; `machine`: where the measures are from.
 
     Of a pattern that means more than VERDICTS_LIMIT the worst are listed, and the last verdict
     stands for the rest.
     """
     known = {one.measure: one for one in measures}
-    return tuple(verdict for gate in gates for verdict in _of_gate(gate, known))
+    return tuple(
+        Judged(verdict, gate.statistic.value) for gate in gates for verdict in _of_gate(gate, known)
+    )
 
 
-def skip(gates: Sequence[Gate], why: str) -> tuple[GateStatus, ...]:
+def skip(gates: Sequence[Gate], why: str) -> tuple[Judged, ...]:
     """The verdicts where there is nothing to judge."""
-    return tuple(_skipped(gate.measure, why) for gate in gates)
+    return tuple(Judged(_skipped(gate.measure, why)) for gate in gates)
 
 
 def junit(suite: str, verdicts: Sequence[GateStatus]) -> str:
