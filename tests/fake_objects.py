@@ -137,10 +137,12 @@ class Objects:
             self._stamp(whole, {key: known[key] for key in SERVERS_OWN if key in known})
             return self._keep(kind, there, whole)
 
-    def create(self, kind: Kind, namespace: str, body: Body) -> Body:
+    def create(self, kind: Kind, namespace: str, body: Body, *, dry_run: bool = False) -> Body:
         """As POST does. Raises RefusedError 409."""
         with self.lock:
             about = {**body["metadata"]}
+            if not about.get("name") and about.get("generateName"):
+                about["name"] = f"{about['generateName']}{self._made % 100000:05}"
             if kind.is_namespaced:
                 about["namespace"] = namespace
             if self.find(kind, namespace, about["name"]) is not None:
@@ -152,7 +154,7 @@ class Objects:
             if kind.plural in WITH_STATUS:
                 whole.pop("status", None)
             self._stamp(whole, {})
-            return self._keep(kind, None, whole)
+            return whole if dry_run else self._keep(kind, None, whole)
 
     def merge(self, kind: Kind, namespace: str, name: str, patch: Body, part: str = "") -> Body:
         """As PATCH with a merge patch does; `part` is the subresource. RefusedError 404 409 422."""

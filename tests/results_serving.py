@@ -25,11 +25,13 @@ from profiling_operator.api import Body
 from profiling_operator.errors import UnreachableError
 from profiling_operator.results_server import server
 from profiling_operator.results_server.access import POD_NAME, POD_UID
-from profiling_operator.results_server.reviews import Identity
+from profiling_operator.results_server.reviews import Identity, Right
 
+ACCOUNT = "system:serviceaccount:"
 KEY = "ci/nbody-1/0b7b2f5e-7f5e-4b0e-9d5a-0d8f3f1f0a01/1"
 UPLOADER = "uploader-token"
 READER, STRANGER = "reader-token", "stranger-token"
+OPERATOR = "operator-token"
 POD = "nbody-1-abc"
 
 
@@ -44,21 +46,26 @@ def pod(key: str = KEY, uid: str = "pod-uid-1") -> Body:
 def uploader(namespace: str = "ci", **extra: tuple[str, ...]) -> Identity:
     """The uploader of the pod."""
     bound = {POD_NAME: (POD,), POD_UID: ("pod-uid-1",)}
-    return Identity(f"system:serviceaccount:{namespace}:profjob-uploader", extra=extra or bound)
+    return Identity(f"{ACCOUNT}{namespace}:profjob-uploader", extra=extra or bound)
 
 
 @dataclass
 class FakeReviews:
-    """An API server that knows three tokens and one pod."""
+    """An API server that knows four tokens and one pod."""
 
     tokens: dict[tuple[str, str], Identity] = field(default_factory=lambda: {
         (UPLOADER, "profjob-results"): uploader(),
         (READER, ""): Identity("jane", groups=("dev",)),
         (STRANGER, ""): Identity("joe"),
+        (OPERATOR, "profjob-results"): Identity(f"{ACCOUNT}profiling-system:profiling-operator"),
     })  # fmt: skip
     """By token and audience; an empty one is the API server's own."""
     pods: dict[tuple[str, str], Body] = field(default_factory=lambda: {("ci", POD): pod()})
     readers: set[str] = field(default_factory=lambda: {"jane"})
+    writers: set[str] = field(
+        default_factory=lambda: {f"{ACCOUNT}profiling-system:profiling-operator"}
+    )
+    """Of baselines; they read as well."""
     down: bool = False
     asked: list[tuple[Any, ...]] = field(default_factory=list)
 
@@ -67,10 +74,11 @@ class FakeReviews:
         self._note("token", token, *audiences)
         return self.tokens.get((token, audiences[0] if audiences else ""))
 
-    async def may(self, identity: Identity, namespace: str, name: str) -> bool:
-        """Whether somebody is a reader."""
-        self._note("may", identity.username, namespace, name)
-        return identity.username in self.readers
+    async def may(self, identity: Identity, right: Right) -> bool:
+        """Whether somebody is a reader, or a writer."""
+        self._note("may", identity.username, str(right))
+        readers = self.readers if right.verb == "get" else set()
+        return identity.username in self.writers | readers
 
     async def pod(self, namespace: str, name: str) -> Body | None:
         """One of the pods."""

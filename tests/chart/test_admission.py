@@ -428,3 +428,39 @@ def test_the_api_server_finds_no_fault_in_the_policies(
 
     assert warnings[:-1] == [[] for _ in copies]
     assert warnings[-1], "the API server does not check types"
+
+
+ACCEPT = "profiling.dev/accept-baseline"
+MAY = {
+    "apiGroups": ["profiling.dev"], "resources": ["profilingjobs/baseline"], "verbs": ["update"],
+    "resourceNames": ["main"],
+}  # fmt: skip
+PODS = {"apiGroups": [""], "resources": ["pods"], "verbs": ["create"]}
+
+
+def test_the_operator_writes_no_baseline_that_the_author_may_not(place: Place) -> None:
+    """By its name; without the annotation nothing is asked."""
+    may, may_not = place.author("accepts", PODS, MAY), place.author("accepts-not", PODS)
+    body = place.profiling_job("a")
+    asking = {**body, "metadata": {**body["metadata"], "annotations": {ACCEPT: "main"}}}
+    other = {**body, "metadata": {**body["metadata"], "annotations": {ACCEPT: "other"}}}
+
+    assert CREATED in tried(place, asking, may)
+    assert CREATED in tried(place, body, may_not)
+    assert "may not update profilingjobs/baseline main" in tried(place, asking, may_not)
+    assert "may not update profilingjobs/baseline other" in tried(place, other, may)
+
+
+def test_the_annotation_cannot_be_added_later_either(place: Place) -> None:
+    """What is there already may stay, whoever changes the rest."""
+    change = {"apiGroups": ["profiling.dev"], "resources": ["profilingjobs"],
+              "verbs": ["create", "get", "patch"]}  # fmt: skip
+    user = place.author("annotates", PODS, change)
+    body = place.profiling_job("annotated")
+    place.cluster.kubectl("create", "-f", "-", given=body)
+    words = ("annotate", "pj", "annotated", "-n", place.jobs)
+
+    said = place.cluster.tried(*words, f"{ACCEPT}=main", user=user)
+    assert "may not update profilingjobs/baseline main" in said.stderr
+    place.cluster.kubectl(*words, f"{ACCEPT}=main")
+    assert place.cluster.tried(*words, "team=a", user=user).returncode == 0

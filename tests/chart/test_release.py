@@ -80,6 +80,7 @@ def test_the_operator_has_the_rights_that_it_needs(release: Release) -> None:
         ("delete", "pods"),
         ("patch", "profilingjobs.profiling.dev"),
         ("patch", "profilingjobs.profiling.dev", "--subresource=status"),
+        ("update", "profilingjobs.profiling.dev", "--subresource=baseline"),
         ("create", "events"),
         ("create", "serviceaccounts"),
         ("create", "rolebindings.rbac.authorization.k8s.io"),
@@ -92,6 +93,7 @@ def test_the_operator_has_the_rights_that_it_needs(release: Release) -> None:
         ("create", "roles.rbac.authorization.k8s.io"),
         ("escalate", "clusterroles.rbac.authorization.k8s.io"),
         ("create", "profilingjobs.profiling.dev"),
+        ("delete", "profilingjobs.profiling.dev", "--subresource=baseline"),
     ):
         assert not release.may(release.operator, *words), words
 
@@ -121,6 +123,10 @@ def test_editors_and_viewers_of_a_namespace_get_profiling_jobs(
     assert not release.may(
         "a-editor", "patch", "profilingjobs.profiling.dev", "--subresource=status"
     )
+    baseline = ("profilingjobs.profiling.dev", "--subresource=baseline")
+    for verb in ("update", "delete"):
+        assert release.may("a-editor", verb, *baseline)
+        assert not release.may("a-viewor", verb, *baseline)
 
 
 def test_the_operator_binds_uploaders_and_nobody_else(

@@ -347,6 +347,40 @@ def test_jenkins_may_do_what_its_jobs_need(render: Render) -> None:
     assert not any("pods" in one["resources"] and "create" in one["verbs"] for one in rules)
 
 
+def rights(role: Body) -> set[tuple[str, str]]:
+    """Resources and verbs of a role."""
+    return {
+        (name, verb) for one in role["rules"] for name in one["resources"] for verb in one["verbs"]
+    }
+
+
+def test_baselines_are_written_by_the_operator_and_by_editors(render: Render) -> None:
+    """Who may edit removes them as well; viewers, uploaders and the results server do neither."""
+    roles = {one["metadata"]["name"]: rights(one) for one in of(render({}), "ClusterRole")}
+    update, delete = (("profilingjobs/baseline", verb) for verb in ("update", "delete"))
+    name = "profiling-operator"
+
+    assert {role for role, given in roles.items() if update in given} == {name, f"{name}-edit"}
+    assert {role for role, given in roles.items() if delete in given} == {f"{name}-edit"}
+
+
+def test_jenkins_accepts_into_baselines_unless_told_otherwise(render: Render) -> None:
+    """But removes none: that is for people."""
+    for accepts in (True, False):
+        chosen = {"create": True, "namespaces": ["a"], "acceptBaselines": accepts}
+        role = named(render({"jenkins": {"rbac": chosen}}), "Role", "profiling-operator-jenkins")
+        given = {verb for name, verb in rights(role) if name == "profilingjobs/baseline"}
+        assert given == ({"update"} if accepts else set())
+
+
+def test_the_ingress_leads_to_results_and_baselines(render: Render) -> None:
+    """Metrics and health stay inside."""
+    (ingress,) = of(render(EVERYTHING), "Ingress")
+    (rule,) = ingress["spec"]["rules"]
+
+    assert [one["path"] for one in rule["http"]["paths"]] == ["/v1/results", "/v1/baselines"]
+
+
 def test_alerts_are_the_file_of_the_chart(render: Render) -> None:
     """A PrometheusRule has the same groups as Prometheus itself would read."""
     there = yaml.safe_load((CHART / "rules" / "profjob.rules.yaml").read_text())

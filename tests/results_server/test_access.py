@@ -11,9 +11,19 @@ from profiling_operator import names
 from profiling_operator.results_server import access as accesses
 from profiling_operator.results_server.access import POD_NAME, POD_UID, Access
 from profiling_operator.results_server.answers import Refusal
-from profiling_operator.results_server.reviews import Identity
+from profiling_operator.results_server.reviews import Identity, Right
 from profiling_operator.stores import read_key
-from results_serving import KEY, POD, READER, STRANGER, UPLOADER, FakeReviews, pod, uploader
+from results_serving import (
+    KEY,
+    OPERATOR,
+    POD,
+    READER,
+    STRANGER,
+    UPLOADER,
+    FakeReviews,
+    pod,
+    uploader,
+)
 
 HERE = read_key(KEY)
 
@@ -31,6 +41,15 @@ def have(reviews: FakeReviews, token: str, key: str = KEY) -> int:
     """HTTP status of a refusal to give; 0 without one."""
     try:
         asyncio.run(Access(reviews).require_reader(f"Bearer {token}", read_key(key)))
+    except Refusal as refusal:
+        return refusal.status
+    return 0
+
+
+def has_right(reviews: FakeReviews, token: str, verb: str) -> int:
+    """HTTP status of a refusal of a right; 0 without one."""
+    try:
+        asyncio.run(Access(reviews).require_right(f"Bearer {token}", Right(verb, "ci")))
     except Refusal as refusal:
         return refusal.status
     return 0
@@ -176,3 +195,39 @@ def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert len(access._known) == 5
     assert "t19" not in repr(access._known)
+
+
+@pytest.mark.parametrize(("token", "verb", "status"), [
+    (OPERATOR, "update", 0), (OPERATOR, "get", 0), (READER, "get", 0), (READER, "update", 403),
+    (STRANGER, "get", 403), (UPLOADER, "update", 403), ("other", "get", 401),
+])  # fmt: skip
+def test_rights_are_as_the_api_server_says(token: str, verb: str, status: int) -> None:
+    """By tokens for the API server, and by those for us, as the operator's."""
+    assert has_right(FakeReviews(), token, verb) == status
+
+
+def test_an_uploader_has_no_right_to_write_whatever_roles_say() -> None:
+    """Of any namespace; to read it may have one."""
+    reviews = FakeReviews()
+    reviews.writers.add(uploader().username)
+
+    assert has_right(reviews, UPLOADER, "update") == 403
+    assert has_right(reviews, UPLOADER, "delete") == 403
+    assert has_right(reviews, UPLOADER, "get") == 0
+
+
+def test_one_right_is_not_remembered_as_another() -> None:
+    """Who may read does not write a moment later."""
+    access = Access(FakeReviews())
+
+    async def ask(verb: str) -> int:
+        try:
+            await access.require_right(f"Bearer {READER}", Right(verb, "ci", "main", "baseline"))
+        except Refusal as refusal:
+            return refusal.status
+        return 0
+
+    async def ask_all() -> list[int]:
+        return [await ask("get"), await ask("update"), await ask("get")]
+
+    assert asyncio.run(ask_all()) == [0, 403, 0]

@@ -72,6 +72,6 @@ def test_not_everything_is_remembered(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_the_disk_must_have_room(tmp_path: Path) -> None:
     """And keeps some."""
-    require_room(Folders(tmp_path), 1)
+    require_room(tmp_path, 1)
     with pytest.raises(Refusal, match="the disk has room for"):
-        require_room(Folders(tmp_path), 1 << 60)
+        require_room(tmp_path, 1 << 60)

@@ -17,6 +17,7 @@ from profiling_operator.results_server.quotas import Limits, Quotas
 from profiling_operator.results_server.retention import Retention, Rules, chosen
 from profiling_operator.results_server.uses import Uses
 from profiling_operator.stores import Key
+from profiling_operator.stores.documents import Documents
 
 NOW = 1_000_000.0
 
@@ -153,3 +154,20 @@ def test_a_disk_that_fails_is_no_end(retention: Retention, monkeypatch: pytest.M
     asyncio.run(main())
 
     assert len(looks) >= 2
+
+
+def test_baselines_stay_and_are_counted(retention: Retention) -> None:
+    """However old they are: the next job is compared with them."""
+    place = Documents(retention.folders.root)
+    place.put("ci/nbody/main", b"123", None)
+    place.put("dev/nbody/main", b"4567", None)
+    for one in retention.folders.root.rglob("main.json"):
+        os.utime(one, (1, 1))
+
+    assert asyncio.run(retention.sweep()) == 0
+
+    assert place.names("ci") == ["ci/nbody/main"]
+    said = retention.counts.text().decode()
+    assert "profjob_results_baselines 2.0" in said
+    assert "profjob_results_baselines_bytes 7.0" in said
+    assert "profjob_results_attempts 0.0" in said

@@ -14,7 +14,7 @@ from aiohttp import web
 
 from profiling_operator import api
 from profiling_operator.errors import ApiError
-from profiling_operator.results_server.reviews import ApiReviews, Identity
+from profiling_operator.results_server.reviews import ApiReviews, Identity, Right
 
 T = TypeVar("T")
 USER = {
@@ -114,11 +114,13 @@ def test_the_api_servers_own_audience_needs_no_name(tmp_path: Path) -> None:
     ({"allowed": True, "denied": True}, False),
 ])  # fmt: skip
 def test_access_is_asked_for_the_job(status: dict[str, Any], allowed: bool, tmp_path: Path) -> None:
-    """`get` of exactly this one, with all that is known of who asks."""
+    """For exactly this one, with all that is known of who asks."""
     server = Server(status)
     jane = Identity("jane", "7", ("dev",), {"scope": ("a",)})
 
-    assert server.ask(tmp_path, lambda one: one.may(jane, "ci", "nbody-1")) == allowed
+    right = Right("get", "ci", "nbody-1")
+
+    assert server.ask(tmp_path, lambda one: one.may(jane, right)) == allowed
     (path, body) = server.asked[0]
     assert path == "/apis/authorization.k8s.io/v1/subjectaccessreviews"
     assert body["spec"] == {
@@ -126,6 +128,19 @@ def test_access_is_asked_for_the_job(status: dict[str, Any], allowed: bool, tmp_
         "resourceAttributes": {"verb": "get", "group": "profiling.dev",
                                "resource": "profilingjobs", "namespace": "ci", "name": "nbody-1"},
     }  # fmt: skip
+
+
+def test_a_right_can_be_one_of_roles_alone(tmp_path: Path) -> None:
+    """A subresource that the API server does not have; and it reads as people would say it."""
+    server, right = Server({"allowed": True}), Right("update", "ci", "main", "baseline")
+
+    assert server.ask(tmp_path, lambda one: one.may(Identity("jane"), right))
+    assert server.asked[0][1]["spec"]["resourceAttributes"] == {
+        "verb": "update", "group": "profiling.dev", "resource": "profilingjobs",
+        "subresource": "baseline", "namespace": "ci", "name": "main",
+    }  # fmt: skip
+    assert str(right) == "update profilingjobs.profiling.dev/baseline main in namespace ci"
+    assert str(Right("get", "ci")) == "get profilingjobs.profiling.dev in namespace ci"
 
 
 def test_a_pod_is_got(tmp_path: Path) -> None:

@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from profiling_operator.stores.keys import BadKeyError, Key, check_path, problem, read_key
+from profiling_operator.stores.keys import (
+    BadKeyError,
+    DocumentName,
+    Key,
+    check_path,
+    check_series,
+    problem,
+    read_document_name,
+    read_key,
+)
 
 
 def test_a_key_has_four_parts() -> None:
@@ -48,3 +57,39 @@ def test_a_good_path_stays_below_its_folder(path: str) -> None:
 def test_lengths_are_bounded(path: str) -> None:
     """In bytes, as disks and object stores count."""
     assert "at most" in problem(path)
+
+
+def test_a_document_has_a_series_and_a_name() -> None:
+    """A series is what labels take: upper case, dots and underscores as well."""
+    name = read_document_name("ci/N_Body.v2/main")
+
+    assert name == DocumentName("ci", "N_Body.v2", "main")
+    assert str(name) == "ci/N_Body.v2/main"
+    assert [check_series("ci"), check_series("ci", "A.b")] == ["ci", "ci/A.b"]
+
+
+@pytest.mark.parametrize(("name", "named"), [
+    ("ci/main", "a document is NAMESPACE/SERIES/BASELINE"),
+    ("ci/a/main/1", "a document is NAMESPACE/SERIES/BASELINE"),
+    ("Ci/a/main", "namespace 'Ci'"),
+    (".profjob/a/main", "namespace '.profjob'"),
+    ("ci/../main", "series '..'"),
+    ("ci/.a/main", "series '.a'"),
+    ("ci/a*/main", "series 'a[*]'"),
+    (f"ci/{'a' * 64}/main", "series"),
+    ("ci//main", "series ''"),
+    ("ci/a/Main", "baseline 'Main'"),
+    ("ci/a/main.json", "baseline 'main.json'"),
+    ("ci/a/main\n", "baseline"),
+])  # fmt: skip
+def test_a_bad_name_of_a_document_is_named(name: str, named: str) -> None:
+    """With what is allowed there."""
+    with pytest.raises(BadKeyError, match=named):
+        read_document_name(name)
+
+
+@pytest.mark.parametrize("parts", [("CI",), ("",), ("ci", ""), ("ci", "*"), ("ci", "a/b")])
+def test_a_bad_series_is_refused(parts: tuple[str, ...]) -> None:
+    """It becomes a folder, a prefix, or a part of a URL."""
+    with pytest.raises(BadKeyError):
+        check_series(*parts)

@@ -261,6 +261,35 @@ def test_a_listing_that_is_none_is_refused(body: bytes) -> None:
         open_store(url).files(KEY)
 
 
+def test_baselines_are_beside_results() -> None:
+    """A URL of another form would be a guess."""
+    for url in ("http://a/v1/results/ci", "http://a/v1", "http://a"):
+        with pytest.raises(StoreRefusedError, match="must end with /results"):
+            open_store(url).document("ci/nbody/main")
+
+
+def test_an_older_server_keeps_no_baselines() -> None:
+    """It is said so, instead of that there are none."""
+    with answering(404, b'{"message": "Not Found"}') as url:
+        with pytest.raises(StoreRefusedError, match="too old"):
+            open_store(url).documents("ci")
+        with pytest.raises(StoreRefusedError, match="HTTP 404: Not Found"):
+            open_store(url).put_document("ci/nbody/main", b"{}", None)
+
+
+@pytest.mark.parametrize("body", [b"no json", b"{}", b'{"baselines": ["ci/../main"]}'])
+def test_a_listing_of_baselines_that_is_none_is_refused(body: bytes) -> None:
+    """Names that would lead elsewhere included."""
+    with answering(200, body) as url, pytest.raises(StoreRefusedError, match="no listing"):
+        open_store(url).documents("ci")
+
+
+def test_a_baseline_without_a_version_is_refused() -> None:
+    """Such as a proxy's page: nobody could write safely after it."""
+    with answering(200, b"welcome") as url, pytest.raises(StoreRefusedError, match="an ETag"):
+        open_store(url).document("ci/nbody/main")
+
+
 def test_an_answer_that_is_cut_off_may_pass() -> None:
     """Half a file is never taken for a whole one."""
     with (

@@ -1,4 +1,4 @@
-"""Who may send which results, and who may have them."""
+"""Who may send which results, who may have them, and who may change baselines."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 from profiling_operator import names
 from profiling_operator.errors import ApiError
 from profiling_operator.results_server.answers import Refusal
-from profiling_operator.results_server.reviews import Identity, Reviews
+from profiling_operator.results_server.reviews import Identity, Reviews, Right
 from profiling_operator.stores import Key
 
 AUDIENCE = "profjob-results"
@@ -49,20 +49,34 @@ class Access:
     async def require_reader(self, authorization: str, key: Key) -> None:
         """Refuse whoever may not get the job, and is not the attempt's uploader either."""
         token = _bearer(authorization)
+        identity = await self._somebody(token)
+        if identity.username == _uploader(key) and not await self._not_uploader(identity, key):
+            return
+        await self._require(identity, token, Right("get", key.namespace, key.job))
+
+    async def require_right(self, authorization: str, right: Right) -> None:
+        """Refuse whoever does not have a right to the baselines of a namespace.
+
+        An uploader has none to write, whatever roles say: its pod runs what a job's author wants,
+        and no job moves what it is measured by.
+        """
+        token = _bearer(authorization)
+        identity = await self._somebody(token)
+        if right.verb != "get" and identity.username.endswith(f":{UPLOADER}"):
+            raise Refusal(FORBIDDEN, f"{identity.username} may not {right}: no uploader may")
+        await self._require(identity, token, right)
+
+    async def _somebody(self, token: str) -> Identity:
+        """Whose token it is, be it for the API server or for us."""
         identity = await self._identity(token, ()) or await self._identity(token, (AUDIENCE,))
         if identity is None:
             raise _unauthorized("nobody is known by this token")
-        if identity.username == _uploader(key) and not await self._not_uploader(identity, key):
-            return
-        question = ("may", _digest(token), key.namespace, key.job)
-        if not await self._yes(
-            question, lambda: self._reviews.may(identity, key.namespace, key.job)
-        ):
-            raise Refusal(
-                FORBIDDEN,
-                f"{identity.username} may not get {names.PLURAL}.{names.API_GROUP} {key.job} "
-                f"in namespace {key.namespace}",
-            )
+        return identity
+
+    async def _require(self, identity: Identity, token: str, right: Right) -> None:
+        question = ("may", _digest(token), right)
+        if not await self._yes(question, lambda: self._reviews.may(identity, right)):
+            raise Refusal(FORBIDDEN, f"{identity.username} may not {right}")
 
     async def _identity(self, token: str, audiences: tuple[str, ...]) -> Identity | None:
         question = ("token", _digest(token), audiences)

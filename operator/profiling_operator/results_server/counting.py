@@ -6,7 +6,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
-METHODS = {"GET", "HEAD", "PUT"}
+METHODS = {"DELETE", "GET", "HEAD", "PUT"}
 
 
 class Counts:
@@ -23,20 +23,27 @@ class Counts:
             "profjob_results_attempts", "Result folders, as last looked at.",
             registry=self._registry,
         )  # fmt: skip
+        self.baselines = Gauge(
+            "profjob_results_baselines", "Baselines, as last looked at.", registry=self._registry
+        )
+        self.baseline_bytes = Gauge(
+            "profjob_results_baselines_bytes", "Bytes of all baselines, as last looked at.",
+            registry=self._registry,
+        )  # fmt: skip
         self.removed = Counter(
             "profjob_results_removed", "Result folders that were removed, by why.", ("why",),
             registry=self._registry,
         )  # fmt: skip
         self.received = Counter(
-            "profjob_results_received_bytes", "Bytes of files that uploaders sent.",
+            "profjob_results_received_bytes", "Bytes of files and baselines that were sent.",
             registry=self._registry,
         )  # fmt: skip
         self.sent = Counter(
-            "profjob_results_sent_bytes", "Bytes of files that were given.",
+            "profjob_results_sent_bytes", "Bytes of files and baselines that were given.",
             registry=self._registry,
         )  # fmt: skip
         self._requests = Counter(
-            "profjob_results_requests", "Requests for results, by method and HTTP status.",
+            "profjob_results_requests", "Requests for results and baselines, by method and status.",
             ("method", "code"), registry=self._registry,
         )  # fmt: skip
 

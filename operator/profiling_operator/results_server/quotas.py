@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections import OrderedDict
 from dataclasses import dataclass
+from pathlib import Path
 
 from profiling_operator.results_server.answers import Refusal
 from profiling_operator.results_server.folders import Folders, short
@@ -19,11 +20,13 @@ SPARE_BYTES = 16 << 20
 
 @dataclass(frozen=True)
 class Limits:
-    """The most that is taken."""
+    """The most that is taken: of an attempt, but for the last."""
 
     file_bytes: int = 16 << 30
     attempt_bytes: int = 64 << 30
     files: int = 20_000
+    baselines: int = 1000
+    """Of a namespace."""
 
 
 class Quotas:
@@ -69,9 +72,9 @@ class Quotas:
         self._sizes.pop(key, None)
 
 
-def require_room(folders: Folders, count: int) -> None:
+def require_room(root: Path, count: int) -> None:
     """Refuse bytes that the disk has no room for. Raises OSError."""
-    disk = os.statvfs(folders.root)
+    disk = os.statvfs(root)
     free = disk.f_bavail * disk.f_frsize
     if count + SPARE_BYTES > free:
         raise Refusal(NO_ROOM, f"the disk has room for {max(0, free - SPARE_BYTES)} bytes more, "

@@ -64,7 +64,7 @@ class Receiving:
             if await asyncio.to_thread(self._is_there, upload):
                 return _kept(upload, OK)
             await self.quotas.claim(key, path, upload.total)
-            await asyncio.to_thread(require_room, self.folders, upload.length)
+            await asyncio.to_thread(require_room, self.folders.root, upload.length)
             return await self._receive(request, upload)
 
     def _is_there(self, upload: Upload) -> bool:
@@ -82,8 +82,8 @@ class Receiving:
     async def _receive(self, request: web.Request, upload: Upload) -> web.Response:
         file, digest = await asyncio.to_thread(self._open, upload)
         try:
-            await _continue(request)
-            async for piece in _pieces(request.content, upload.length, self.silence):
+            await let_continue(request)
+            async for piece in pieces(request.content, upload.length, self.silence):
                 await asyncio.to_thread(_write, file, digest, piece)
                 self.counts.received.inc(len(piece))
             there = file.tell()
@@ -143,13 +143,13 @@ def read(request: web.Request, key: Key, path: str) -> Upload:
     return Upload(key, path, sha256, int(total), offset, length)
 
 
-async def _continue(request: web.Request) -> None:
+async def let_continue(request: web.Request) -> None:
     """Let a client send its body that asked first."""
     if request.headers.get("Expect", "").lower() == "100-continue" and request.transport:
         request.transport.write(CONTINUE)
 
 
-async def _pieces(content: StreamReader, length: int, silence: float) -> AsyncIterator[bytes]:
+async def pieces(content: StreamReader, length: int, silence: float) -> AsyncIterator[bytes]:
     """The body in large pieces. What came is given before a body that ends early is refused."""
     gathered = bytearray()
     problem: Refusal | None = None

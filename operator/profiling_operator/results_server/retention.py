@@ -15,6 +15,7 @@ from profiling_operator.results_server.folders import Attempt, Folders
 from profiling_operator.results_server.quotas import Quotas
 from profiling_operator.results_server.uses import Uses
 from profiling_operator.stores import Key
+from profiling_operator.stores.documents import Documents
 from profiling_operator.stores.keys import RESERVED
 
 LOG = logging.getLogger(__name__)
@@ -53,7 +54,7 @@ def chosen(attempts: Iterable[Attempt], rules: Rules, now: float) -> Iterator[tu
 
 @dataclass(frozen=True)
 class Retention:
-    """Removes what the rules say, and nothing that is being read or written."""
+    """Removes what the rules say, and nothing that is being read or written. Baselines stay."""
 
     folders: Folders
     quotas: Quotas
@@ -68,6 +69,9 @@ class Retention:
                 if self._take_away(one.key, why)]  # fmt: skip
         self.counts.stored.set(sum(one.size for one in attempts) - sum(gone))
         self.counts.attempts.set(len(attempts) - len(gone))
+        baselines = await asyncio.to_thread(Documents(self.folders.root).sizes)
+        self.counts.baselines.set(len(baselines))
+        self.counts.baseline_bytes.set(sum(baselines))
         await asyncio.to_thread(shutil.rmtree, self._bin, ignore_errors=True)
         return len(gone)
 

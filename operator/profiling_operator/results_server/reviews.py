@@ -25,6 +25,24 @@ class Identity:
         return values[0] if len(values) == 1 else ""
 
 
+@dataclass(frozen=True)
+class Right:
+    """What somebody wants to do, as roles have it."""
+
+    verb: str
+    namespace: str
+    name: str = ""
+    """Empty: any."""
+    subresource: str = ""
+
+    def __str__(self) -> str:
+        """For people: `get profilingjobs.profiling.dev nbody-1 in namespace ci`."""
+        below = f"/{self.subresource}" if self.subresource else ""
+        what = f"{names.PLURAL}.{names.API_GROUP}{below}"
+        words = (self.verb, what, self.name, "in namespace", self.namespace)
+        return " ".join(filter(None, words))
+
+
 class Reviews(Protocol):
     """The questions. Every method raises ApiError when there is no answer."""
 
@@ -35,8 +53,8 @@ class Reviews(Protocol):
         """
         ...
 
-    async def may(self, identity: Identity, namespace: str, name: str) -> bool:
-        """Whether somebody may `get` a ProfilingJob, which need not exist any more."""
+    async def may(self, identity: Identity, right: Right) -> bool:
+        """Whether somebody has a right; what it is about need not exist any more."""
         ...
 
     async def pod(self, namespace: str, name: str) -> Body | None:
@@ -63,7 +81,7 @@ class ApiReviews:
             return None
         return _identity(status.get("user") or {})
 
-    async def may(self, identity: Identity, namespace: str, name: str) -> bool:
+    async def may(self, identity: Identity, right: Right) -> bool:
         """Create a SubjectAccessReview."""
         asked = {
             "user": identity.username,
@@ -71,11 +89,12 @@ class ApiReviews:
             "groups": list(identity.groups),
             "extra": {key: list(values) for key, values in identity.extra.items()},
             "resourceAttributes": {
-                "verb": "get",
+                "verb": right.verb,
                 "group": names.API_GROUP,
                 "resource": names.PLURAL,
-                "namespace": namespace,
-                "name": name,
+                "namespace": right.namespace,
+                "name": right.name,
+                **({"subresource": right.subresource} if right.subresource else {}),
             },
         }
         body = await self._api.create(ACCESS_REVIEWS, None, {"metadata": {}, "spec": asked})

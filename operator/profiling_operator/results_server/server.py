@@ -20,17 +20,19 @@ from profiling_operator.results_server.answers import UNGUESSED, Refusal
 from profiling_operator.results_server.counting import CONTENT_TYPE, Counts
 from profiling_operator.results_server.folders import Folders
 from profiling_operator.results_server.giving import Giving
+from profiling_operator.results_server.keeping import Keeping
 from profiling_operator.results_server.quotas import Limits, Quotas
 from profiling_operator.results_server.receiving import Receiving
 from profiling_operator.results_server.retention import Retention, Rules
 from profiling_operator.results_server.reviews import Reviews
 from profiling_operator.results_server.uses import Uses
 from profiling_operator.stores import BadKeyError, Key, check_path, read_key
+from profiling_operator.stores.documents import Documents
 from profiling_operator.stores.keys import RESERVED
 
 LOG = logging.getLogger(__name__)
 
-RESULTS = "/v1/results/"
+RESULTS, BASELINES = "/v1/results/", "/v1/baselines/"
 BAD_REQUEST, METHOD_NOT_ALLOWED, FAILED, UNAVAILABLE = 400, 405, 500, 503
 CLIENT_ERROR = 400
 PROBE_SECONDS = 5.0
@@ -76,6 +78,9 @@ class Server:
         silence = serving.silence_seconds
         self._receiving = Receiving(self.folders, quotas, uses, self.counts, silence)
         self._giving = Giving(self.folders, uses, self.counts, silence)
+        self._baselines = Keeping(
+            Documents(serving.root), self._access, self.counts, serving.limits, silence
+        )
         self.retention = Retention(self.folders, quotas, uses, self.counts, serving.rules)
         self._busy, self._stopping = 0, False
         self._probed = (0.0, "")
@@ -87,9 +92,8 @@ class Server:
         app.on_response_prepare.append(self._prepared)
         app.router.add_get("/healthz", self._health)
         app.router.add_get("/metrics", self._metrics)
-        app.router.add_route(
-            "*", f"{RESULTS}{{rest:[\\s\\S]*}}", self._results, expect_handler=_later
-        )
+        for prefix, handler in ((RESULTS, self._results), (BASELINES, self._baselines.answer)):
+            app.router.add_route("*", f"{prefix}{{rest:[\\s\\S]*}}", handler, expect_handler=_later)
         return app
 
     async def drain(self, seconds: float) -> None:
@@ -138,7 +142,7 @@ class Server:
             response = Refusal(FAILED, "the server could not use its disk").response()
         finally:
             self._busy -= 1
-        if request.path.startswith(RESULTS):
+        if request.path.startswith((RESULTS, BASELINES)):
             self.counts.answered(request.method, response.status)
             if response.status >= CLIENT_ERROR:
                 LOG.info("%s %s: %d", request.method, request.raw_path, response.status)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
+from profiling_operator.stores.changing import change_document
 from profiling_operator.stores.contract import (
     Document,
     Listed,
@@ -13,7 +14,16 @@ from profiling_operator.stores.contract import (
     StoredFile,
     StoreRefusedError,
 )
-from profiling_operator.stores.keys import BadKeyError, Key, check_path, problem, read_key
+from profiling_operator.stores.keys import (
+    BadKeyError,
+    DocumentName,
+    Key,
+    check_path,
+    check_series,
+    problem,
+    read_document_name,
+    read_key,
+)
 from profiling_operator.stores.sending import LAST_FILE, fetch_all, insist, put_all
 
 OBJECTS = ("s3", "gs", "az")
@@ -22,18 +32,22 @@ __all__ = [
     "LAST_FILE",
     "BadKeyError",
     "Document",
+    "DocumentName",
     "Key",
     "Listed",
     "ResultStore",
     "StoreConflictError",
     "StoreRefusedError",
     "StoredFile",
+    "change_document",
     "check_path",
+    "check_series",
     "fetch_all",
     "insist",
     "open_store",
     "problem",
     "put_all",
+    "read_document_name",
     "read_key",
 ]
 

@@ -85,6 +85,13 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def without_links(root: Path, place: Path) -> Path:
+    """The place itself. Refused where links lead elsewhere that others put below the root."""
+    if place.resolve() != root.resolve() / place.relative_to(root):
+        raise StoreRefusedError(f"{place}: there is a symbolic link on the way")
+    return place
+
+
 @contextmanager
 def explained() -> Iterator[None]:
     """Turn errors of the file system into ours: a full disk may get room, a bad name never will."""

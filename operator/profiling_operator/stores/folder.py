@@ -9,7 +9,13 @@ from urllib.parse import unquote, urlsplit
 
 from profiling_operator import store
 from profiling_operator.stores import copying
-from profiling_operator.stores.contract import Progress, StoredFile, StoreRefusedError
+from profiling_operator.stores.contract import (
+    Document,
+    Progress,
+    StoredFile,
+    StoreRefusedError,
+)
+from profiling_operator.stores.documents import Documents
 from profiling_operator.stores.keys import RESERVED, check_path, read_key
 
 
@@ -22,6 +28,7 @@ class FolderStore:
         if parts.netloc not in {"", "localhost"} or not parts.path.startswith("/"):
             raise StoreRefusedError(f"{url}: a folder is file:// and an absolute path")
         self.root = Path(unquote(parts.path))
+        self._documents = Documents(self.root)
 
     def url_of(self, key: str, path: str = "") -> str:
         """A file URL."""
@@ -69,13 +76,25 @@ class FolderStore:
                 raise StoreRefusedError(f"{place}: there is no such file")
         copying.bring(target, sha256, lambda at: copying.read_from(place, at), progress)
 
+    def document(self, name: str) -> Document | None:
+        """A document."""
+        return self._documents.read(name)
+
+    def put_document(self, name: str, text: bytes, replaces: str | None) -> None:
+        """Write a document, under a lock that all processes with this folder heed."""
+        self._documents.put(name, text, replaces)
+
+    def drop_document(self, name: str) -> bool:
+        """Remove a document."""
+        return self._documents.drop(name)
+
+    def documents(self, namespace: str, series: str = "") -> list[str]:
+        """The names of documents."""
+        return self._documents.names(namespace, series)
+
     def _place(self, key: str, path: str = "") -> Path:
         """Where a file is. Links that others put into the folder lead nowhere."""
-        place = self.root / str(read_key(key)) / path
-        root = self.root.resolve()
-        if place.resolve() != root / place.relative_to(self.root):
-            raise StoreRefusedError(f"{place}: there is a symbolic link on the way")
-        return place
+        return copying.without_links(self.root, self.root / str(read_key(key)) / path)
 
 
 def _below(folder: Path) -> Iterator[StoredFile]:

@@ -1,9 +1,13 @@
-"""Keys of result folders and paths below them: checked by whoever sends and by whoever takes."""
+"""Keys of result folders, paths below them, names of documents.
+
+Checked by whoever sends and by whoever takes.
+"""
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from profiling_operator.stores.contract import StoreRefusedError
@@ -15,12 +19,18 @@ PATH_BYTES, PART_BYTES, DEPTH = 1024, 255, 18
 LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 SUBDOMAIN = re.compile(r"(?=.{1,253}$)[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
 UID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}")
+VALUE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 NUMBER = re.compile(r"[1-9][0-9]{0,8}")
 PARTS = (
     ("namespace", LABEL, "a DNS label"),
     ("job", SUBDOMAIN, "a DNS name of at most 253 characters"),
     ("uid", UID, "letters, digits and dashes, at most 64"),
     ("attempt", NUMBER, "a number from 1"),
+)
+DOCUMENT_PARTS = (
+    ("namespace", LABEL, "a DNS label"),
+    ("series", VALUE, "a label value: letters, digits, '.', '_' and '-', at most 63"),
+    ("baseline", LABEL, "a DNS label"),
 )
 
 
@@ -42,15 +52,48 @@ class Key:
         return f"{self.namespace}/{self.job}/{self.uid}/{self.attempt}"
 
 
+@dataclass(frozen=True)
+class DocumentName:
+    """Which baseline of which series."""
+
+    namespace: str
+    series: str
+    baseline: str
+
+    def __str__(self) -> str:
+        """As stores and URLs have it."""
+        return f"{self.namespace}/{self.series}/{self.baseline}"
+
+
 def read_key(text: str) -> Key:
     """The parts of `NAMESPACE/JOB/UID/ATTEMPT`. Raises BadKeyError naming the bad one."""
     parts = text.split("/")
     if len(parts) != len(PARTS):
         raise BadKeyError(f"{text!r}: a key is NAMESPACE/JOB/UID/ATTEMPT")
-    for part, (name, pattern, allowed) in zip(parts, PARTS, strict=True):
+    _require(parts, PARTS)
+    return Key(*parts)
+
+
+def read_document_name(text: str) -> DocumentName:
+    """The parts of `NAMESPACE/SERIES/BASELINE`. Raises BadKeyError naming the bad one."""
+    parts = text.split("/")
+    if len(parts) != len(DOCUMENT_PARTS):
+        raise BadKeyError(f"{text!r}: a document is NAMESPACE/SERIES/BASELINE")
+    _require(parts, DOCUMENT_PARTS)
+    return DocumentName(*parts)
+
+
+def check_series(namespace: str, series: str | None = None) -> str:
+    """`NAMESPACE` or `NAMESPACE/SERIES`, when documents can be there. Raises BadKeyError."""
+    parts = [namespace] if series is None else [namespace, series]
+    _require(parts, DOCUMENT_PARTS[: len(parts)])
+    return "/".join(parts)
+
+
+def _require(parts: Sequence[str], known: Sequence[tuple[str, re.Pattern[str], str]]) -> None:
+    for part, (name, pattern, allowed) in zip(parts, known, strict=True):
         if not pattern.fullmatch(part):
             raise BadKeyError(f"{name} {part!r}: must be {allowed}")
-    return Key(*parts)
 
 
 def check_path(path: str) -> str:

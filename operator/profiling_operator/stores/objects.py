@@ -6,31 +6,52 @@ A file that was interrupted is sent anew (objects appear as a whole); files that
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
 import obstore
 from obstore.exceptions import (
+    AlreadyExistsError,
     BaseError,
+    GenericError,
     InvalidPathError,
     NotSupportedError,
     PermissionDeniedError,
+    PreconditionError,
     UnauthenticatedError,
     UnknownConfigurationKeyError,
 )
 from obstore.store import from_url
 
+from profiling_operator.baselines import DOCUMENT_LIMIT
 from profiling_operator.errors import StoreError
 from profiling_operator.stores import copying
-from profiling_operator.stores.contract import PIECE, Progress, StoredFile, StoreRefusedError
-from profiling_operator.stores.keys import check_path, read_key
+from profiling_operator.stores.contract import (
+    PIECE,
+    Document,
+    Progress,
+    StoreConflictError,
+    StoredFile,
+    StoreRefusedError,
+)
+from profiling_operator.stores.documents import CHANGED, DOCUMENTS, SUFFIX, is_document, version_of
+from profiling_operator.stores.keys import check_path, check_series, read_document_name, read_key
+
+if TYPE_CHECKING:
+    from obstore import ObjectMeta
 
 CHECKSUM = "sha256"
 """Metadata of our objects: the checksum in hexadecimal."""
+NO_CONDITIONS = "501 Not Implemented"
+UNCONDITIONAL = (
+    "the store takes no conditional writes; with the option conditional_put: disabled baselines "
+    "are written without (of two writes at the same moment one is lost then)"
+)
 PART_BYTES = 8 << 20  # S3 allows 10,000 parts: enough for 80 GiB
 PARTS_AT_ONCE = 4
 RETRIES: Any = {"max_retries": 3, "retry_timeout": timedelta(seconds=30)}
@@ -132,6 +153,72 @@ class ObjectsStore:
             wanted = sha256 or said or None
             copying.bring(target, wanted, lambda at: self._pieces(name, at, size), progress)
 
+    def document(self, name: str) -> Document | None:
+        """A document; its version is what the store tells of the object."""
+        place = _document(name)
+        with self._explained(place):
+            try:
+                found = obstore.get(self._store, place)
+            except FileNotFoundError:
+                return None
+            if found.meta["size"] > DOCUMENT_LIMIT:
+                raise StoreRefusedError(
+                    f"{self._url}/{place}: is larger than {DOCUMENT_LIMIT} bytes"
+                )
+            text, said = bytes(found.bytes()), found.attributes.get(CHECKSUM)
+        if said and said != version_of(text):  # stores that keep both apart show them so, for once
+            raise StoreError(f"{self._url}/{place}: does not have the checksum that it should have")
+        return Document(text, _version(found.meta))
+
+    def put_document(self, name: str, text: bytes, replaces: str | None) -> None:
+        """Write a document under the condition that the version is still there."""
+        place = _document(name)
+        mode: Any = "create" if replaces is None else json.loads(replaces)
+        with self._explained(place):
+            try:
+                self._write(place, text, mode)
+            except (AlreadyExistsError, PreconditionError) as error:
+                raise StoreConflictError(f"{self._url}/{place}: {CHANGED}") from error
+            except NotImplementedError:  # conditional_put=disabled among the options
+                self._put_after_a_look(name, text, replaces)
+            except GenericError as error:
+                if NO_CONDITIONS not in str(error):
+                    raise
+                raise StoreRefusedError(f"{self._url}/{place}: {UNCONDITIONAL}") from error
+
+    def _put_after_a_look(self, name: str, text: bytes, replaces: str | None) -> None:
+        """For stores that know no conditions: whoever writes between look and write loses that."""
+        found = self.document(name)
+        if (found.version if found else None) != replaces:
+            raise StoreConflictError(f"{self._url}/{_document(name)}: {CHANGED}")
+        self._write(_document(name), text, "overwrite")
+
+    def _write(self, place: str, text: bytes, mode: Any) -> None:
+        said = {CHECKSUM: version_of(text)}
+        obstore.put(self._store, place, text, attributes=said, mode=mode, use_multipart=False)
+
+    def drop_document(self, name: str) -> bool:
+        """Remove a document."""
+        place = _document(name)
+        with self._explained(place):
+            try:
+                obstore.head(self._store, place)
+            except FileNotFoundError:
+                return False
+            obstore.delete(self._store, place)
+        return True
+
+    def documents(self, namespace: str, series: str = "") -> list[str]:
+        """The names of documents."""
+        prefix = f"{DOCUMENTS}/{check_series(namespace, series or None)}/"
+        with self._explained(prefix):
+            paths = [
+                one["path"].removeprefix(f"{DOCUMENTS}/")
+                for page in obstore.list(self._store, prefix=prefix)
+                for one in page
+            ]
+        return sorted(path.removesuffix(SUFFIX) for path in paths if is_document(path))
+
     def _found(self, name: str) -> tuple[int, str] | None:
         """Size and checksum of an object as its sender told it; None without one."""
         try:
@@ -175,6 +262,16 @@ class _Pieces:
             yield piece
         if (seen, digest.hexdigest()) != (self._size, self._sha256):
             raise StoreRefusedError(f"{self._source}: changed after it was listed")
+
+
+def _document(name: str) -> str:
+    return f"{DOCUMENTS}/{read_document_name(name)}{SUFFIX}"
+
+
+def _version(meta: ObjectMeta) -> str:
+    """S3 and Azure compare `e_tag`, Google's store `version`."""
+    said = {key: meta[key] for key in ("e_tag", "version") if meta.get(key)}
+    return json.dumps(said)
 
 
 def _name(key: str, path: str) -> str:

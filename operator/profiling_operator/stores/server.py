@@ -12,16 +12,28 @@ import urllib3
 from urllib3.exceptions import HTTPError, LocationParseError
 
 from profiling_operator import store
+from profiling_operator.baselines import DOCUMENT_LIMIT
 from profiling_operator.errors import StoreError
 from profiling_operator.stores import copying, digests
-from profiling_operator.stores.contract import PIECE, Progress, StoredFile, StoreRefusedError
-from profiling_operator.stores.keys import check_path, read_key
+from profiling_operator.stores.contract import (
+    PIECE,
+    Document,
+    Progress,
+    StoreConflictError,
+    StoredFile,
+    StoreRefusedError,
+)
+from profiling_operator.stores.keys import check_path, check_series, read_document_name, read_key
 
 CONNECT_SECONDS, ANSWER_SECONDS = 30.0, 120.0
+RESULTS = "results"
+"""Last part of a URL."""
 OFFSET = "Upload-Offset"
 LISTING_LIMIT = 64 << 20
 MESSAGE_LIMIT = 64 << 10
-OK, PARTIAL, NOT_FOUND, CONFLICT, PAST_END, BAD_DIGEST = 200, 206, 404, 409, 416, 422
+OK, PARTIAL, NOT_FOUND, CONFLICT, CHANGED, PAST_END, BAD_DIGEST = (
+    200, 206, 404, 409, 412, 416, 422,
+)  # fmt: skip
 SERVER_ERROR = 500
 MAY_PASS = {408, 423, 425, 429}
 Answer = urllib3.BaseHTTPResponse
@@ -101,6 +113,58 @@ class ServerStore:
         wanted = sha256 or self._checksum(url)
         copying.bring(target, wanted, lambda offset: self._pieces(url, offset, wanted), progress)
 
+    def document(self, name: str) -> Document | None:
+        """A baseline; its version is its ETag."""
+        url = self._baselines(str(read_document_name(name)))
+        with self._answer("GET", url) as answer:
+            text = _whole(answer, url, DOCUMENT_LIMIT)
+            version = answer.headers.get("ETag", "")
+        if text is None:
+            return None
+        if not version:
+            raise StoreRefusedError(f"{url}: answers without an ETag")
+        return Document(text, version)
+
+    def put_document(self, name: str, text: bytes, replaces: str | None) -> None:
+        """Send a baseline under the condition that the version is still there."""
+        url = self._baselines(str(read_document_name(name)))
+        condition = {"If-None-Match": "*"} if replaces is None else {"If-Match": replaces}
+        headers = {"Content-Type": "application/json", "Content-Length": str(len(text))}
+        with self._answer("PUT", url, condition | headers, iter((text,))) as answer:
+            if answer.status == CHANGED:
+                raise StoreConflictError(f"{url}: somebody else has written it since it was read")
+            if not _is_good(answer):
+                raise _error(answer, url)
+
+    def drop_document(self, name: str) -> bool:
+        """Remove a baseline."""
+        url = self._baselines(str(read_document_name(name)))
+        with self._answer("DELETE", url) as answer:
+            if answer.status != NOT_FOUND and not _is_good(answer):
+                raise _error(answer, url)
+            return answer.status != NOT_FOUND
+
+    def documents(self, namespace: str, series: str = "") -> list[str]:
+        """The listing of baselines."""
+        url = self._baselines(check_series(namespace, series or None))
+        body = self._read(url, LISTING_LIMIT)
+        if body is None:
+            raise StoreRefusedError(f"{url}: the results server keeps no baselines: it is too old")
+        try:
+            names = [str(read_document_name(str(one))) for one in json.loads(body)["baselines"]]
+        except (ValueError, KeyError, TypeError, StoreRefusedError) as error:
+            raise StoreRefusedError(f"{url}: answers with no listing of baselines") from error
+        return sorted(names)
+
+    def _baselines(self, below: str) -> str:
+        """Where baselines are: beside the results."""
+        above, _, last = self._url.rpartition("/")
+        if last != RESULTS:
+            raise StoreRefusedError(
+                f"{self._url}: must end with /{RESULTS}: baselines are beside it"
+            )
+        return f"{above}/baselines/{below}"
+
     def _offset(self, url: str, size: int, sha256: str) -> int | None:
         """From where on to send; None when the file is there already."""
         with self._answer("HEAD", url, {digests.HEADER: digests.to_header(sha256)}) as answer:
@@ -146,16 +210,7 @@ class ServerStore:
 
     def _read(self, url: str, limit: int) -> bytes | None:
         with self._answer("GET", url) as answer:
-            if answer.status == NOT_FOUND:
-                return None
-            if not _is_good(answer):
-                raise _error(answer, url)
-            found = bytearray()
-            for piece in answer.stream(PIECE, decode_content=False):  # tells when it ends early
-                found += piece
-                if len(found) > limit:
-                    raise StoreRefusedError(f"{url}: is larger than {limit} bytes")
-            return bytes(found)
+            return _whole(answer, url, limit)
 
     @contextmanager
     def _answer(
@@ -200,6 +255,20 @@ def _exactly(source: Path, offset: int, size: int) -> Iterator[bytes]:
         yield piece
     if left:
         raise StoreRefusedError(f"{source}: changed after it was listed")
+
+
+def _whole(answer: Answer, url: str, limit: int) -> bytes | None:
+    """The body; None when there is no such thing. Refused when it is too large."""
+    if answer.status == NOT_FOUND:
+        return None
+    if not _is_good(answer):
+        raise _error(answer, url)
+    found = bytearray()
+    for piece in answer.stream(PIECE, decode_content=False):  # tells when it ends early
+        found += piece
+        if len(found) > limit:
+            raise StoreRefusedError(f"{url}: is larger than {limit} bytes")
+    return bytes(found)
 
 
 def _skip(answer: Answer, count: int) -> None:

@@ -8,6 +8,10 @@
   resources: [profilingjobs/status]
   verbs: [get, patch, update]
 - apiGroups: [profiling.dev]
+  resources: [profilingjobs/baseline]
+  # The results server asks for this: the operator accepts jobs into baselines.
+  verbs: [update]
+- apiGroups: [profiling.dev]
   resources: [profilingjobs/finalizers]
   # Where OwnerReferencesPermissionEnforcement is on, an owner that blocks its deletion needs this.
   verbs: [update]
