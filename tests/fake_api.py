@@ -200,7 +200,8 @@ class FakeApi:
         assert asked.kind is not None
         if review := self.reviews.get(asked.resource):
             return {**asked.body, "status": review(asked.body)}
-        return self.objects.create(asked.kind, asked.namespace, asked.body)
+        is_dry = asked.query.get("dryRun") == "All"
+        return self.objects.create(asked.kind, asked.namespace, asked.body, dry_run=is_dry)
 
     def _patched(self, asked: Request, where: tuple[Kind, str, str]) -> Body:
         part = asked.subresource

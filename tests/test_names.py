@@ -80,3 +80,25 @@ def test_an_attempt_is_named_after_namespace_job_uid_and_number() -> None:
     assert names.attempt_name("ci", "nbody", "u1", 1) == listed[0]
     assert len(set(listed)) == len(listed)
     assert all(name.startswith("nbody-") for name in listed)
+
+
+@pytest.mark.parametrize(("name", "tag", "made"), [
+    ("nbody", "jenkins-team-main-12", "nbody-team-main-12"),
+    ("nbody", "pipeline-7", "nbody-pipeline-7"),
+    ("nbody", "jenkins-team-PR-12", r"nbody-team-pr-12-[0-9a-f]{8}"),
+    ("nbody", "jenkins-team-feature%2Fx-3", r"nbody-team-feature-2fx-3-[0-9a-f]{8}"),
+    ("nbody", f"jenkins-{'a' * 80}-3", r"nbody-a{48}-[0-9a-f]{8}"),
+    ("my.nbody", "jenkins-a-1", r"my-nbody-a-1-[0-9a-f]{8}"),
+])  # fmt: skip
+def test_a_build_makes_a_name_that_people_can_read(name: str, tag: str, made: str) -> None:
+    """With a digest only where something had to be changed."""
+    assert re.fullmatch(made, names.build_name(name, tag))
+
+
+@given(one=ANY_TEXT, other=ANY_TEXT)
+def test_two_builds_never_share_a_name(one: str, other: str) -> None:
+    """Whatever Jenkins calls them; each name is a label."""
+    first, second = (names.build_name("nbody", f"jenkins-{tag}") for tag in (one, other))
+
+    assert (first == second) == (one == other)
+    assert LABEL.fullmatch(first)

@@ -180,11 +180,25 @@ class Api:
                 return Listing(items, page["metadata"].get("resourceVersion", ""))
 
     async def create(
-        self, kind: Kind, namespace: str | None, body: Body, manager: str = ""
+        self,
+        kind: Kind,
+        namespace: str | None,
+        body: Body,
+        manager: str = "",
+        *,
+        strict: bool = False,
+        dry_run: bool = False,
     ) -> Body:
-        """Create an object and return it. Raises ConflictError when there is one of its name."""
+        """Create an object and return it. Raises ConflictError when there is one of its name.
+
+        `strict`: what the server does not know is refused, not dropped. `dry_run`: only checked.
+        """
         whole = {"apiVersion": _version(kind), "kind": kind.kind, **body}
-        query = {"fieldManager": manager}
+        query = {
+            "fieldManager": manager,
+            "fieldValidation": "Strict" if strict else "",
+            "dryRun": "All" if dry_run else "",
+        }
         return await self._json(_Ask("create", kind, namespace, body=whole, query=query))
 
     async def patch(

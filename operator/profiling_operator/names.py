@@ -13,6 +13,17 @@ PLURAL = "profilingjobs"
 LABEL = f"{API_GROUP}/"
 """What our labels begin with, on every platform."""
 
+ACCEPT_BASELINE = f"{LABEL}accept-baseline"
+"""Annotation with the name of the baseline that a job is added to once it has ended well."""
+
+BUILD_TAG, BUILD_URL = f"{LABEL}build-tag", f"{LABEL}build-url"
+"""Annotations with the build that a job belongs to."""
+
+APPLIED = f"{LABEL}applied"
+"""Annotation with the digest of what `profjob apply` sent."""
+
+JENKINS = "jenkins-"  # what every $BUILD_TAG begins with
+
 LABEL_LIMIT = 63  # RFC 1123 label: the strictest limit of Kubernetes names
 DIGEST_LENGTH = 8
 
@@ -38,6 +49,14 @@ def shorten(text: str, limit: int = LABEL_LIMIT) -> str:
     digest = hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:DIGEST_LENGTH]
     head = label[: max(0, limit - DIGEST_LENGTH - 1)].rstrip("-")
     return f"{head}-{digest}" if head else digest
+
+
+def build_name(job_name: str, tag: str) -> str:
+    """The name of a job in one build: `nbody` and `jenkins-team-main-12` make `nbody-team-main-12`.
+
+    A tag that has to be changed or cut for it leaves a digest, so that two builds never share it.
+    """
+    return shorten(f"{job_name}-{tag.removeprefix(JENKINS)}")
 
 
 def attempt_name(namespace: str, job_name: str, uid: str, number: int) -> str:

@@ -1,6 +1,7 @@
 """What the user asks for: frozen models of the resource, and how they are read."""
 
 from profiling_operator.spec.app import App, EnvVar
+from profiling_operator.spec.changes import changed
 from profiling_operator.spec.job import (
     CollectorSpec,
     Gate,
@@ -9,7 +10,7 @@ from profiling_operator.spec.job import (
     ProfilingJob,
     ProfilingJobSpec,
 )
-from profiling_operator.spec.reading import read, read_body, read_object
+from profiling_operator.spec.reading import one_body, read, read_body, read_object, with_name
 
 __all__ = [
     "App",
@@ -20,7 +21,10 @@ __all__ = [
     "Playback",
     "ProfilingJob",
     "ProfilingJobSpec",
+    "changed",
+    "one_body",
     "read",
     "read_body",
     "read_object",
+    "with_name",
 ]

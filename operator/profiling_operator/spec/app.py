@@ -9,6 +9,8 @@ from pydantic import Field, StringConstraints, field_validator, model_validator
 from profiling_operator.frozen import Frozen, keyed_by, rules
 from profiling_operator.quantities import Quantity
 
+VARIABLES_LIMIT = 256
+
 Image = Annotated[str, StringConstraints(min_length=1, max_length=512, pattern=r"^\S+$")]
 Word = Annotated[str, StringConstraints(max_length=8192, pattern=r"^[^\x00]*$")]
 EnvValue = Annotated[str, StringConstraints(max_length=32768, pattern=r"^[^\x00]*$")]
@@ -190,7 +192,7 @@ class App(Frozen):
     """Words after the command, passed on unchanged: no shell, no `$(VAR)`."""
     working_dir: WorkingDir | None = None
     """Working directory. Default: the image's; for processes, the folder of the job's file."""
-    env: Annotated[tuple[EnvVar, ...], Field(max_length=256)] = ()
+    env: Annotated[tuple[EnvVar, ...], Field(max_length=VARIABLES_LIMIT)] = ()
     """Environment variables."""
     resources: Resources = Resources()
     """Limits of CPU and memory."""

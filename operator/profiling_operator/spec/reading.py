@@ -53,11 +53,27 @@ def read(text: str, source: str = "") -> ProfilingJob:
 
     Raises SpecError with all problems; each names the field's path, its value and what is allowed.
     """
+    return read_body(one_body(text, source))
+
+
+def one_body(text: str, source: str = "") -> Any:
+    """What the one YAML or JSON document of a text says, not checked yet. Raises SpecError."""
     bodies = documents.load(text, source)
     if len(bodies) != 1:
         found = f"holds {len(bodies)} documents; exactly one ProfilingJob is allowed"
         raise SpecError([Problem(source, found)])
-    return read_body(bodies[0])
+    return bodies[0]
+
+
+def with_name(body: Any) -> Any:
+    """The body with `generateName` as its name, where only an API server would make one up."""
+    metadata = body.get("metadata") if isinstance(body, Mapping) else None
+    if not isinstance(metadata, Mapping) or metadata.get("name"):
+        return body
+    prefix = metadata.get("generateName")
+    if not isinstance(prefix, str) or not prefix:
+        return body
+    return {**body, "metadata": {**metadata, "name": prefix.rstrip("-.")}}
 
 
 def read_body(body: Any) -> ProfilingJob:
