@@ -55,6 +55,7 @@ def own_environment(folder: Path) -> dict[str, str]:
         "PYTHONPATH": SOURCE_ROOT,
         "PROFJOB_SETTINGS": str(folder / "settings.yaml"),
         "PROFJOB_STATE_DIR": str(folder / "state"),
+        "XDG_DATA_HOME": str(folder / "data"),
         "NO_COLOR": "1",
         "COLUMNS": "200",
     }

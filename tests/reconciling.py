@@ -216,7 +216,7 @@ def world(now: float, body: Body | None = None, **fields: Any) -> World:
 
 
 ANSWERS: Mapping[Need, Any] = {
-    Need.REPORT: None, Need.REFUSALS: "", Need.PLACES: True, Need.JOB: None,
+    Need.REPORT: None, Need.REFUSALS: "", Need.PLACES: True, Need.JOB: None, Need.BASELINES: (),
 }  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import virtual_time
-from profiling_operator import control
+from profiling_operator import control, names
 from profiling_operator.errors import ApiError
 from small_cluster import finished
 from small_node import evict
@@ -100,12 +100,22 @@ async def is_evicted(place: Place) -> Body:
     return await to_its_end(place, body)
 
 
+GATES = [{"measure": "app/duration", "baseline": "main", "maxIncrease": "5%"}]
+
+
+async def is_accepted(place: Place) -> Body:
+    """A job that is compared with a baseline, and becomes a part of it."""
+    wish = {names.ACCEPT_BASELINE: "main"}
+    return await to_its_end(place, place.apply(annotations=wish, gates=GATES))
+
+
 SCENES: dict[str, tuple[Scene, Outcome]] = {
     "runs": (runs, ("Completed", ("Completed",))),
     "cancelled": (is_cancelled, ("Cancelled", ("Cancelled",))),
     "cancelled at once": (is_cancelled_at_once, ("Cancelled", ("Cancelled",))),
     "suspended": (is_suspended_and_resumed, ("Completed", ("Suspended", "Completed"))),
     "Job deleted": (loses_its_job, ("Completed", ("InfrastructureLost", "Completed"))),
+    "accepted": (is_accepted, ("Completed", ("Completed",))),
     "evicted": (is_evicted, ("Completed", ("InfrastructureLost", "Completed"))),
 }
 
@@ -121,6 +131,7 @@ class Seen:
     created: Counter[str] = field(default_factory=Counter)
     """Jobs by name."""
     writes: int = 0
+    accepted: list[tuple[str, str, int]] = field(default_factory=list)
 
 
 def played(scene: Scene, disturb: Callable[[Place], None] | None = None) -> Seen:
@@ -139,6 +150,7 @@ def played(scene: Scene, disturb: Callable[[Place], None] | None = None) -> Seen
             one.name for one in made if (one.verb, one.resource) == ("create", "jobs")
         )
         seen.writes = len(place.cluster.writes)
+        seen.accepted = place.baselines.accepted
         before = len(place.cluster.writes)
         await asyncio.sleep(2 * control.RESYNC_SECONDS + 60)
         assert len(place.cluster.writes) == before, "it writes although nothing happens"

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, cast
 
+from kept_baselines import SmallBaselines
 from profiling_operator import names
 from profiling_operator.acting import Acting
 from profiling_operator.api import Api
@@ -33,6 +34,7 @@ class Noted:
     found: list[str] = field(default_factory=list)
     gone: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
+    noticed_: list[str] = field(default_factory=list)
     looks: int = 0
 
     def reconciled(self, seconds: float) -> None:
@@ -45,6 +47,10 @@ class Noted:
 
     def event_seen(self, kind: str) -> None:
         """Nothing hangs on it."""
+
+    def noticed(self, reason: str) -> None:
+        """Note."""
+        self.noticed_.append(reason)
 
     def ended(self, body: Mapping[str, Any], status: Status, decision: Decision) -> None:
         """Note."""
@@ -74,6 +80,7 @@ class Place:
         """Nothing runs yet."""
         self.cluster = SmallCluster()
         self.node = SmallNode(self.cluster, self.chance)
+        self.baselines = SmallBaselines(self.cluster)
         self.control: Control | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._machinery: asyncio.Task[None] | None = None
@@ -88,7 +95,7 @@ class Place:
         if self.control is not None:
             return
         api = cast(Api, self.cluster)
-        acting = Acting(api, self.settings, self.node.report)
+        acting = Acting(api, self.settings, self.node.report, self.baselines)
         loop = asyncio.get_running_loop()
         self.control = Control(
             api, self.settings, acting, watched=self.noted,
@@ -119,9 +126,12 @@ class Place:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
 
-    def apply(self, name: str = "test", **spec: Any) -> Body:
+    def apply(
+        self, name: str = "test", annotations: Mapping[str, str] | None = None, **spec: Any
+    ) -> Body:
         """A user makes a job."""
         body = owner(name=name, **spec)
+        body["metadata"]["annotations"] = dict(annotations or {})
         return self.cluster.make(names.PLURAL, "ci", body)
 
     def wish(self, body: Body, **spec: Any) -> None:

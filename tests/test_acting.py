@@ -13,15 +13,19 @@ import pytest
 import virtual_time
 from fake_api import FakeApi, play
 from fake_requests import Fault
+from kept_baselines import NoBaselines
 from making import job
 from profiling_operator import acting, api, names, plan, pods
 from profiling_operator.acting import Acting, RefusedError
 from profiling_operator.api import Api
+from profiling_operator.baselines import Snapshot
 from profiling_operator.errors import ApiError, ForbiddenError, StoreError, UnreachableError
+from profiling_operator.keeping import NotAcceptableError
 from profiling_operator.plan import Plan
-from profiling_operator.reconcile import CreateJob, Delete, Need
+from profiling_operator.reconcile import Accept, CreateJob, Delete, Need, Notice
 from profiling_operator.reporting import Report
 from profiling_operator.settings import KubernetesSettings, Settings, StoreSettings
+from profiling_operator.stores import StoreConflictError, StoreRefusedError
 
 Body = dict[str, Any]
 Scene = Callable[[FakeApi, Acting], Awaitable[None]]
@@ -52,7 +56,7 @@ def act(scene: Scene, folder: Path, settings: Settings | None = None) -> FakeApi
     """Play a scene with the operator's hands on a server."""
 
     async def scenario(server: FakeApi, client: Api) -> None:
-        await scene(server, Acting(client, settings or known(), no_report))
+        await scene(server, Acting(client, settings or known(), no_report, NoBaselines()))
 
     return play(scenario, folder)
 
@@ -264,7 +268,7 @@ def test_jobs_are_started_at_a_pace() -> None:
 
     async def scene() -> None:
         server: Any = SimpleNamespace(create=create)
-        hands = Acting(server, known(starts_per_second=4.0), no_report)
+        hands = Acting(server, known(starts_per_second=4.0), no_report, NoBaselines())
         jobs = [hands.perform(CreateJob(planned(number)), "ci") for number in range(1, 42)]
         await asyncio.gather(*jobs)
         await asyncio.sleep(60)
@@ -407,7 +411,7 @@ def asked(answers: dict[float, Any]) -> list[Any]:
         return said
 
     async def scene() -> None:
-        hands = Acting(SimpleNamespace(), known(), reports)  # type: ignore[arg-type]
+        hands = Acting(SimpleNamespace(), known(), reports, NoBaselines())  # type: ignore[arg-type]
         for when in answers:
             await asyncio.sleep(when - asyncio.get_running_loop().time())
             try:
@@ -433,3 +437,102 @@ def test_each_wait_for_a_store_begins_anew() -> None:
     away = StoreError("no answer")
 
     assert asked({0: away, 30: None, 100: away}) == [away, None, away]
+
+
+GATES = [{"measure": "app/duration", "baseline": "main", "maxIncrease": "5%"}]
+
+
+class Answering:
+    """Baselines of a store that says at such times what a test wants."""
+
+    def __init__(self, answers: dict[float, Any]) -> None:
+        self.answers = answers
+
+    async def snapshots(self, plan: Plan) -> tuple[Snapshot, ...]:
+        """What it says now."""
+        return self._now()  # type: ignore[no-any-return]
+
+    async def accept(self, plan: Plan, name: str) -> str:
+        """What it says now."""
+        return self._now()  # type: ignore[no-any-return]
+
+    def _now(self) -> Any:
+        said = self.answers[round(asyncio.get_running_loop().time())]
+        if isinstance(said, Exception):
+            raise said
+        return said
+
+
+def answered(
+    answers: dict[float, Any], ask: Callable[[Acting], Awaitable[Any]], report: Any = None
+) -> list[Any]:
+    """What comes of asking at such times."""
+    found: list[Any] = []
+
+    async def reports(_: Plan) -> Any:
+        return report
+
+    async def scene() -> None:
+        hands = Acting(SimpleNamespace(), known(), reports, Answering(answers))  # type: ignore[arg-type]
+        for when in answers:
+            await asyncio.sleep(when - asyncio.get_running_loop().time())
+            try:
+                found.append(await ask(hands))
+            except (StoreError, NotAcceptableError) as error:
+                found.append(error)
+
+    virtual_time.run(scene())
+    return found
+
+
+def test_no_gpu_waits_for_a_store_for_ever() -> None:
+    """After a minute without baselines the gates on them are told why; until then it is asked."""
+    away, there = StoreError("no answer"), (Snapshot(name="main"),)
+    of_job = planned(gates=GATES)
+
+    async def ask(hands: Acting) -> Any:
+        return await hands.learn(Need.BASELINES, of_job)
+
+    unknown = (Snapshot(name="main", problem="no answer"),)
+    assert answered({0: away, 59: away, 61: away}, ask) == [away, away, unknown]
+    assert answered({0: away, 59: there, 100: away}, ask) == [away, there, away]
+
+
+@pytest.mark.parametrize("error", [
+    StoreRefusedError("no room"), NotAcceptableError("no summary"),
+])  # fmt: skip
+def test_what_never_becomes_a_part_of_a_baseline_is_told_at_once(error: Exception) -> None:
+    """The job ends all the same."""
+
+    async def ask(hands: Acting) -> Any:
+        return await hands.perform(Accept(planned(), "main"), "ci")
+
+    said = Notice("BaselineNotWritten", f"not added to baseline main: {error}", is_warning=True)
+    assert answered({0: error}, ask) == [said]
+
+
+@pytest.mark.parametrize("error", [StoreError("no answer"), StoreConflictError("changed")])
+def test_a_baseline_is_waited_for_but_not_long(error: Exception) -> None:
+    """A minute; then the job ends without."""
+
+    async def ask(hands: Acting) -> Any:
+        return await hands.perform(Accept(planned(), "main"), "ci")
+
+    said = Notice("BaselineNotWritten", f"not added to baseline main: {error}", is_warning=True)
+    assert answered({0: error, 59: error, 61: error}, ask) == [error, error, said]
+    good = Notice("BaselineAccepted", "one of 3")
+    assert answered({0: error, 59: "one of 3", 70: error}, ask) == [error, good, error]
+
+
+def test_what_the_store_told_of_an_attempt_is_not_lost_when_it_goes_away_then() -> None:
+    """Its report was read: while the baseline is waited for, it is not asked for again."""
+
+    async def ask(hands: Acting) -> Any:
+        found = await hands.learn(Need.REPORT, planned())
+        if found == "kept":
+            hands.reports = None  # type: ignore[assignment]
+        return await hands.perform(Accept(planned(), "main", found), "ci")
+
+    away = StoreError("no answer")
+    good = Notice("BaselineAccepted", "done")
+    assert answered({0: away, 30: away, 40: "done"}, ask, report="kept") == [away, away, good]

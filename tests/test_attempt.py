@@ -14,6 +14,7 @@ import pytest
 
 from making import job
 from profiling_operator import attempt, store
+from profiling_operator.baselines import Snapshot
 from profiling_operator.collectors import Facts, Impossible
 from profiling_operator.collectors.pyspy import PySpy
 from profiling_operator.errors import (
@@ -25,6 +26,7 @@ from profiling_operator.errors import (
     SpecError,
 )
 from profiling_operator.executors import SILENT, Executor, Listener, Observation, State
+from profiling_operator.machines import Machine
 from profiling_operator.plan import Plan
 from profiling_operator.settings import Settings
 from profiling_operator.status import ConditionType, Phase, Status
@@ -68,6 +70,10 @@ class Scripted:
     def facts(self, plan: Plan) -> Facts:
         """This machine's would do."""
         return Facts(machine="x86_64")
+
+    def machine(self) -> Machine:
+        """A made-up one."""
+        return Machine(cpu="Scripted")
 
     def check(self, plan: Plan) -> Sequence[Problem]:
         """Its problems."""
@@ -184,6 +190,28 @@ def test_a_gate_is_judged(world: World, limit: str, verdict: str, holds: str) ->
     assert passed is not None and passed.status == holds
     assert [one["verdict"] for one in world.written()["status"]["gates"]] == [verdict]
     assert (world.tmp_path / "results" / "junit.xml").exists()
+
+
+def test_a_gate_is_judged_by_what_was_known_before_the_start(world: World) -> None:
+    """The baselines are asked for once, and only by a job whose gates name one."""
+    asked: list[int] = []
+
+    def snapshots(planned: Plan) -> list[Snapshot]:
+        asked.append(len(executor.started))
+        return [Snapshot(name="main", problem="the store is away")]
+
+    gate = {"measure": "app/duration", "baseline": "main", "maxIncrease": "5%"}
+    executor = world.executor([ended()])
+    given = world.given(executor, gates=[gate])
+    status = attempt.run_job(dataclasses.replace(given, snapshots=snapshots))
+    plain = world.given(world.executor([ended()]), gates=[{"measure": "app/duration", "max": 1}])
+    attempt.run_job(dataclasses.replace(plain, snapshots=snapshots))
+
+    assert asked == [0]
+    assert status.gates[0].verdict == "Skipped"
+    assert "the store is away" in status.gates[0].message
+    summary = json.loads((world.tmp_path / "results" / "summary.json").read_text())
+    assert summary["machine"] == {"gpus": [], "driver": "", "cpu": "Scripted"}
 
 
 def test_gates_of_a_failed_application_are_unknown(world: World) -> None:
@@ -306,7 +334,8 @@ def test_what_keeps_it_from_starting_is_published(world: World) -> None:
     status = world.run(world.executor(error=PlaybackError("port 80: nobody listens")))
 
     assert (status.phase, status.reason) == (Phase.FAILED, "PlaybackNotReady")
-    assert [one.name for one in (world.tmp_path / "results").iterdir()] == ["status.json"]
+    there = {one.name for one in (world.tmp_path / "results").iterdir()}
+    assert there == {"status.json", "report.html", "report.css"}
 
 
 def test_a_preflight_ends_the_job_before_it_starts(
@@ -328,7 +357,6 @@ def test_a_preflight_ends_the_job_before_it_starts(
     [
         {"suspend": True},
         {"gpu": {"count": 1}},
-        {"gates": [{"measure": "app/duration", "baseline": "main", "maxIncrease": "5%"}]},
     ],
 )
 def test_what_the_executor_refuses_is_the_spec_s_problem(

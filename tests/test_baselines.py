@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from profiling_operator import baselines
-from profiling_operator.baselines import Accepted, Baseline, Identity, Values, Window
+from profiling_operator.baselines import Accepted, Baseline, Identity, Snapshot, Values, Window
 from profiling_operator.machines import Machine
 
 HERE = Machine(cpu="EPYC")
@@ -114,3 +114,88 @@ def test_a_summary_becomes_an_accepted_job() -> None:
 
     assert (found.job, found.attempt, found.image, found.machine) == ("nbody-1", 2, "nbody:1", HERE)
     assert list(found.measures) == ["b", "a"]
+
+
+def snapshot_of(jobs: int, measures: int, values: int = 20) -> Snapshot:
+    """Of one window."""
+    told = {
+        f"timer:{number}/inclusive": Values(unit="ns", values=(123456789.0,) * values)
+        for number in range(measures)
+    }
+    listed = tuple(
+        Accepted(job=f"nbody-{number}", uid=f"{number:036}", machine=HERE, measures=told)
+        for number in range(jobs)
+    )
+    return Snapshot(name="main", windows=(Window(identity=MINE, device="EPYC", jobs=listed),))
+
+
+def test_what_fits_stays_as_it_is() -> None:
+    """Two gates with twenty jobs of twenty repetitions do."""
+    one = snapshot_of(20, 2)
+
+    assert baselines.fitting([one, one]) == (one, one)
+
+
+@pytest.mark.parametrize(("jobs", "measures"), [(20, 12), (20, 200), (5, 200), (20, 40)])
+def test_what_does_not_fit_is_left_out_and_said(jobs: int, measures: int) -> None:
+    """The oldest jobs first, then the measures named last."""
+    (one,) = baselines.fitting([snapshot_of(jobs, measures)])
+
+    assert len(one.model_dump_json()) <= baselines.SNAPSHOT_LIMIT
+    assert "did not fit into the plan" in one.left_out
+    (window,) = one.windows
+    assert len(window.jobs) >= baselines.FEWEST
+    assert [job.job for job in window.jobs] == [f"nbody-{n}" for n in range(len(window.jobs))]
+    assert next(iter(window.jobs[0].measures)) == "timer:0/inclusive"
+    if len(window.jobs[0].measures) < measures:
+        assert len(window.jobs) == baselines.FEWEST
+
+
+def test_what_cannot_fit_at_all_is_a_problem() -> None:
+    """As with hundreds of windows."""
+    (one,) = baselines.fitting([snapshot_of(20, 1)], limit=300)
+
+    assert "cannot carry" in one.problem
+    assert one.windows == ()
+
+
+def test_a_document_never_outgrows_its_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows go first, then jobs; one that is too large alone is refused."""
+    monkeypatch.setattr(baselines, "DOCUMENT_LIMIT", 2000)
+    found = EMPTY
+    for number in range(20):
+        found = baselines.accept(found, MINE, accepted(str(number)))
+
+    kept = baselines.read(baselines.write(found))
+
+    assert 0 < len(kept.windows[0].jobs) < 20
+    assert kept.windows[0].jobs[0].uid == "19"
+    monkeypatch.setattr(baselines, "DOCUMENT_LIMIT", 100)
+    with pytest.raises(ValueError, match="one job has more than 100 bytes"):
+        baselines.write(found)
+
+
+@pytest.mark.parametrize("name", ["main", "a", "a-1", "x" * 63])
+def test_names_that_baselines_may_have(name: str) -> None:
+    """DNS labels."""
+    assert baselines.name_problem(name) == ""
+
+
+@pytest.mark.parametrize("name", ["", "Main", "a/b", "-a", "a-", "x" * 64, "ä", "a\n"])
+def test_names_that_they_may_not_have(name: str) -> None:
+    """Told with the value, in bounded length."""
+    assert "must be a name of at most 63" in baselines.name_problem(name)
+    assert len(baselines.name_problem(name * 100)) < 200
+
+
+def test_what_is_no_number_is_not_kept() -> None:
+    """JSON has no words for it, so the document could not be read again."""
+    measures = [
+        {"measure": "a", "unit": "1", "values": [float("nan")]},
+        {"measure": "b", "unit": "1", "values": [1.0, float("inf")]},
+        {"measure": "c", "unit": "1", "values": [1.0]},
+    ]
+
+    found = baselines.accepted({"job": "ci/a", "measures": measures}, "u", 1, "")
+
+    assert list(found.measures) == ["c"]

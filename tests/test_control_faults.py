@@ -13,6 +13,7 @@ from profiling_operator import names
 from profiling_operator.acting import NEVER_TAKEN
 from profiling_operator.errors import UnreachableError
 from scenes import (
+    GATES,
     SCENES,
     Body,
     failing,
@@ -65,6 +66,53 @@ def test_a_crash_at_any_write_changes_nothing(name: str, when: str) -> None:
 
     for number in range(1, played(scene).writes + 1):
         is_sound(played(scene, crashing(number)), expected)
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_job_is_added_to_its_baseline_once_whatever_crashes(when: str) -> None:
+    """Before its status says that it is over, and not a second time."""
+    scene, _ = SCENES["accepted"]
+
+    def crashing(at_write: int) -> Callable[[Place], None]:
+        def disturb(place: Place) -> None:
+            count = 0
+
+            def interfere(moment: str, verb: str, resource: str, name: str) -> None:
+                nonlocal count
+                if moment == when and verb in WRITES:
+                    count += 1
+                    if count == at_write:
+                        place.crash_and_restart()
+
+            place.cluster.interfere = interfere
+
+        return disturb
+
+    for number in range(1, played(scene).writes + 1):
+        assert len(played(scene, crashing(number)).accepted) == 1
+
+
+@pytest.mark.parametrize(("seconds", "told"), [
+    (0, ["BaselineAccepted"]), (500, ["BaselineAccepted"]), (10**9, ["BaselineNotWritten"]),
+])  # fmt: skip
+def test_a_store_that_is_away_keeps_no_job_from_starting_or_ending(
+    seconds: float, told: list[str]
+) -> None:
+    """It is waited for: a minute before the start, and one before the end."""
+
+    async def play(place: Place) -> None:
+        place.baselines.away = seconds
+        body = place.apply(annotations={names.ACCEPT_BASELINE: "main"}, gates=GATES)
+        place.node.run_seconds = 900
+        await place.until(lambda: sum(place.node.executions.values()), 180)
+        await place.until(lambda: finished(body), 1200)
+        assert outcome(body) == ("Completed", ("Completed",))
+        events = [one["reason"] for one in place.cluster.all("events")]
+        assert [one for one in events if one.startswith("Baseline")] == told
+
+    place = run(play)
+
+    assert place.noted.noticed_ == told
 
 
 REQUESTS = [

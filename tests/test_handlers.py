@@ -14,6 +14,7 @@ import pytest
 
 from fake_api import FakeApi, play, until
 from fake_requests import Fault
+from kept_baselines import NoBaselines
 from making import free_port, job_body
 from profiling_operator import api, handlers, names, pods
 from profiling_operator.acting import Acting
@@ -56,7 +57,7 @@ class Noted(Control):
 
 def noted(client: Api, namespaces: Sequence[str] = ()) -> Noted:
     """Such a loop, with nothing written down yet."""
-    made = Noted(client, KNOWN, Acting(client, KNOWN, no_report), namespaces)
+    made = Noted(client, KNOWN, Acting(client, KNOWN, no_report, NoBaselines()), namespaces)
     made.notes = []
     return made
 
@@ -331,7 +332,7 @@ def test_a_control_loop_that_ends_ends_the_watches(tmp_path: Path) -> None:
             raise RuntimeError("a bug")
 
     async def scenario(server: FakeApi, client: Api) -> None:
-        control = Broken(client, KNOWN, Acting(client, KNOWN, no_report))
+        control = Broken(client, KNOWN, Acting(client, KNOWN, no_report, NoBaselines()))
         control.notes, control.stopped = [], asyncio.Event()  # type: ignore[attr-defined]
         async with operating(server, control) as running:
             control.stopped.set()  # type: ignore[attr-defined]

@@ -16,6 +16,7 @@ from facts import collected, ended, final
 from fake_objects import merged
 from profiling_operator import names, publishing
 from profiling_operator.errors import Reason
+from profiling_operator.reconcile import Notice
 from profiling_operator.status import (
     AttemptStatus,
     Facts,
@@ -216,6 +217,19 @@ def test_an_event_says_of_whom_it_is() -> None:
         "count": 1, "source": {"component": "profiling-operator"},
         "reportingComponent": "profiling.dev/operator", "reportingInstance": "profiling-operator",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(("is_warning", "kind"), [(True, "Warning"), (False, "Normal")])
+def test_a_notice_is_an_event(is_warning: bool, kind: str) -> None:
+    """Of the job; told twice, it has the same name."""
+    notice = Notice("BaselineAccepted", "one of 3", is_warning)
+    times = (datetime(2026, 1, 31, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC))
+
+    first, second = (publishing.event_of(resource(), notice, now) for now in times)
+
+    assert (first["type"], first["reason"], first["message"]) == (kind, notice.reason, "one of 3")
+    assert first["involvedObject"]["name"] == "test"
+    assert first["metadata"] == second["metadata"]
 
 
 def test_told_twice_is_told_once() -> None:

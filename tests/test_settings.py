@@ -48,3 +48,13 @@ def test_a_bad_setting_is_named(file: Path) -> None:
     assert [one.where for one in caught.value.problems] == [
         "settings.keep_personal", "settings.toolchain",
     ]  # fmt: skip
+
+
+def test_files_of_the_user_s_have_their_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the XDG base directories say; and a store may be named instead."""
+    monkeypatch.setenv("XDG_DATA_HOME", "/data")
+    assert settings.data_folder() == Path("/data/profjob")
+    monkeypatch.delenv("XDG_DATA_HOME")
+    assert settings.data_folder() == Path.home() / ".local/share/profjob"
+    monkeypatch.setenv("PROFJOB_BASELINES", "s3://bucket/baselines")
+    assert settings.load().baselines == "s3://bucket/baselines"

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 import virtual_time
 from profiling_operator import control, names
+from scenes import GATES
 from small_cluster import condition, finished
 from small_node import attempt_of, evict
 from small_operator import WRITES, Place
@@ -59,6 +60,7 @@ class History:
         node.fails = self.chance.choice([0.0, 0.3])
         node.loses = self.chance.choice([0.0, 0.3])
         self.crashes = self.chance.choice([0.0, 0.1])
+        self.place.baselines.away = self.chance.choice([0.0, 0.0, 300.0, 1000.0])
         self.bodies: list[Body] = []
         self.suspensions: Counter[str] = Counter()
         self.is_quiet = False
@@ -89,8 +91,12 @@ class History:
         end = asyncio.get_running_loop().time() + BUSY_SECONDS
         for number in range(self.chance.randint(1, 4)):
             budget = self.chance.choice(BUDGETS)
+            wish = self.chance.choice([{}, {names.ACCEPT_BASELINE: "main"}])
+            gates = self.chance.choice([[], GATES])
             self.bodies.append(
-                self.place.apply(f"job-{number}", deadlines=DEADLINES, retries=budget)
+                self.place.apply(
+                    f"job-{number}", wish, deadlines=DEADLINES, retries=budget, gates=gates
+                )
             )
         while asyncio.get_running_loop().time() < end:
             await asyncio.sleep(self.chance.uniform(1, 120))
@@ -164,6 +170,7 @@ class History:
         for body in self.bodies:
             self._kept_its_budgets(body)
             self._never_went_back(body)
+            self._is_accepted_at_most_once(body)
 
     def _kept_its_budgets(self, body: Body) -> None:
         attempts = body["status"]["attempts"]
@@ -172,6 +179,19 @@ class History:
         assert len(attempts) <= allowed + self.suspensions[body["metadata"]["uid"]]
         assert [one["number"] for one in attempts] == list(range(1, len(attempts) + 1))
         assert all(one["outcome"] for one in attempts)
+
+    def _is_accepted_at_most_once(self, body: Body) -> None:
+        """Only a complete job that asks for it; and if it is not, an event says so."""
+        uid = body["metadata"]["uid"]
+        accepted = [one for one in self.place.baselines.accepted if one[1] == uid]
+        wanted = bool(body["metadata"]["annotations"]) and bool(condition(body, "Complete"))
+        told = {
+            one["reason"] for one in self.place.cluster.all("events")
+            if one["involvedObject"]["uid"] == uid and one["reason"].startswith("Baseline")
+        }  # fmt: skip
+        assert len(accepted) <= wanted
+        assert accepted or "BaselineAccepted" not in told
+        assert not wanted or accepted or self.crashes or "BaselineNotWritten" in told
 
     def _never_went_back(self, body: Body) -> None:
         """Once over, a status never changes; before, attempts are only added and closed."""

@@ -129,6 +129,18 @@ def test_of_two_collectors_the_first_is_told() -> None:
     assert found.headline(1).startswith("hot 100 %")
 
 
+def test_shares_are_parts_of_all_time_of_a_kind() -> None:
+    """Of all names and runs, but not where two collectors measured the same."""
+    found = of(
+        entry("a", exclusive=5, run=0), entry("b", exclusive=7, run=1),
+        entry("k", kind=Kind.KERNEL, duration=3), entry("k", kind=Kind.KERNEL, duration=4),
+        entry("r", kind=Kind.RANGE, duration=9),
+        entry("r", kind=Kind.RANGE, duration=9, collector="other"),
+    )  # fmt: skip
+
+    assert found.totals() == {"timer": 12, "kernel": 7}
+
+
 def test_ranges_and_calls_of_the_system_are_measures() -> None:
     """By their durations; ranges count however they overlap."""
     found = of(
@@ -249,3 +261,22 @@ def test_what_is_wanted_has_values_and_units() -> None:
 
     assert told["timer:.TAU application/inclusive"].values == (100,)
     assert told["timer:.TAU application/inclusive"].unit == "ns"
+
+
+def test_metrics_are_told_in_their_unit() -> None:
+    """Their means by themselves; the largest readings where they are wanted."""
+
+    def read(name: str, value: float, **more: Any) -> Entry:
+        return entry(name, kind=Kind.METRIC, additive=False, metric=name, unit="%", value=value,
+                     **more)  # fmt: skip
+
+    found = of(read("occupancy", 40), read("occupancy", 60), read("warm", 1, run=7))
+
+    assert [one for one in found.measures([record(0)]) if one.measure.startswith("metric:")] == [
+        summary.Measured("metric:occupancy/mean", "%", (50,))
+    ]
+    wanted = {one.measure: one.values for one in found.measures([record(0)], ["metric:*/max"])}
+    assert wanted["metric:occupancy/max"] == (60,)
+    assert "metric:warm/max" not in wanted
+    named = {one.measure for one in found.measures([record(0)], ["metric:occupancy/max"])}
+    assert "metric:occupancy/max" in named

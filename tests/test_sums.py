@@ -29,7 +29,8 @@ ENTRIES = st.lists(
         additive=st.booleans(),
         run=st.integers(0, 2),
         unit=st.sampled_from(("ns", "1")),
-        metric=st.sampled_from((None, "TIME", "CPU_TIME")),
+        metric=st.sampled_from((None, "TIME", "CPU_TIME", "hot")),
+        calls=st.none() | st.integers(0, 3),
         exclusive=st.none() | st.integers(0, 9),
         duration=st.none() | st.integers(0, 9),
         value=st.none() | st.integers(0, 9),
@@ -51,6 +52,7 @@ def told(totals: sums.Totals) -> Any:
             list(one.by_metric),
             one.counters.by_name,
             one.units,
+            (one.gauges.by_name, one.gauges.units),
         )
         for name, one in totals.by_collector.items()
     }  # fmt: skip
@@ -108,3 +110,41 @@ def test_sums_of_several_kinds_are_put_side_by_side() -> None:
     other.add("x", 0, 2)
 
     assert sums.joined({"a": one, "b": other}).by_name == {"a:x": {0: 1}, "b:x": {0: 2}}
+
+
+def reading(value: float | None, **more: Any) -> Entry:
+    """What nvprof or nsys read off."""
+    given: dict[str, Any] = {"run": 0, "unit": "%", "metric": "occupancy", "name": "occupancy"}
+    return entry(collector="c", kind=Kind.METRIC, additive=False, value=value, **{**given, **more})
+
+
+def gauges(*entries: Entry) -> sums.Gauges:
+    """The metrics of entries."""
+    return of(list(entries)).by_collector["c"].gauges
+
+
+def test_metrics_are_no_sums() -> None:
+    """Their mean counts launches, over kernels and devices; a run without one has no value."""
+    found = gauges(reading(10, calls=3, max=15), reading(50, calls=1, device=1), reading(7, run=2))
+
+    assert found.means().values("occupancy", (0, 1, 2)) == (20, 7)
+    assert found.largest().values("occupancy", (0, 1, 2)) == (50, 7)
+    assert found.units == {"occupancy": "%"}
+
+
+@pytest.mark.parametrize("other", [
+    reading(None), reading(10**6, unit="By"), reading(10**6, calls=-1),
+    reading(10**6, metric="TIME"),
+], ids=["no value", "another unit", "no count", "a series"])  # fmt: skip
+def test_some_readings_are_not_told(other: Entry) -> None:
+    """They have no value, another unit than the first, or are amounts."""
+    assert gauges(reading(10), other).means().values("occupancy", (0,)) == (10,)
+
+
+def test_metrics_names_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first ones are kept."""
+    monkeypatch.setattr(sums, "GAUGES_LIMIT", 2)
+
+    found = gauges(*(reading(1, name=name, metric=name) for name in "abcab"))
+
+    assert list(found.by_name) == ["a", "b"]

@@ -63,12 +63,16 @@ def test_work_and_signs_of_life_arrive() -> None:
     counter.reconciled(0.1)
     counter.reconcile_failed("Api500")
     counter.event_seen("pods")
+    counter.noticed("BaselineAccepted")
+    counter.noticed("AnythingElse")
     counter.forgotten("nobody")
 
     text = told(counts)
     assert "profjob_reconcile_seconds_count 1.0" in text
     assert 'profjob_reconcile_errors_total{reason="Api500"} 1.0' in text
     assert 'profjob_last_event_age_seconds{kind="pods"}' in text
+    assert 'profjob_baseline_jobs_total{result="accepted"} 1.0' in text
+    assert 'profjob_baseline_jobs_total{result="not_written"} 0.0' in text
 
 
 def test_stages_are_the_times_between_what_was_seen() -> None:

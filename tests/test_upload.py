@@ -25,6 +25,7 @@ KEY = "ci/test/uid-1/1"
 NAMES = {
     "entries.jsonl.gz", "summary.json", "metadata.json", "speedscope.json", "folded.txt",
     "run-0/app.log", "raw/run-0/pyspy/profile.folded", "report.json",
+    "report.html", "report.css", "benchmark.json",
 }  # fmt: skip
 
 

@@ -81,7 +81,7 @@ def test_a_result_folder_is_complete(workspace: Path, tmp_path: Path) -> None:
     names = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     assert names == {
         "entries.jsonl.gz", "summary.json", "metadata.json", "speedscope.json", "folded.txt",
-        "run-0/app.log", "run-1/app.log",
+        "run-0/app.log", "run-1/app.log", "report.html", "report.css",
     }  # fmt: skip
     assert {file.path for file in collected.results.files} == names
     assert collected.headline == "hot 100 % of 400 ms"
@@ -104,6 +104,21 @@ def test_entries_of_all_runs_are_kept_and_warmups_do_not_count(
     assert measures["timer:hot/inclusive"] == (400_000_000,)
     assert measures["app/duration"] == (10**9,)
     assert (folder / "folded.txt").read_text() == "main (a.py:1);hot (a.py:2) 400000000\n"
+
+
+def test_a_page_that_cannot_be_made_loses_no_results(
+    workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says so itself, and is a file like the others."""
+
+    def fails(folder: Path) -> None:
+        raise LookupError("odd")
+
+    monkeypatch.setattr(uploader.report, "write", fails)
+    folder, collected = collect(workspace, tmp_path)
+
+    assert "LookupError: odd" in (folder / "report.html").read_text()
+    assert "report.html" in {one.path for one in collected.results.files}
 
 
 def test_every_file_is_accounted_for(workspace: Path, tmp_path: Path) -> None:
@@ -220,3 +235,21 @@ def test_what_gates_are_about_is_in_the_summary(workspace: Path, tmp_path: Path)
     measures = read(folder, "summary.json")["measures"]
     assert [one["measure"] for one in measures].count("timer:f0/inclusive") == 1
     assert [one.verdict for one in collected.gates] == ["Failed"]
+
+
+@pytest.mark.parametrize(("reason", "names"), [
+    ("Completed", ["benchmark.json"]), ("AppFailed", []),
+])  # fmt: skip
+def test_numbers_for_trends_are_of_jobs_that_succeeded(
+    workspace: Path, tmp_path: Path, reason: str, names: list[str]
+) -> None:
+    """What a gate is about, or the measures of the status; and they are in the listing."""
+    folder, collected = judged(
+        workspace, tmp_path, ended(reason), {"measure": "app/duration", "max": "1s"}
+    )
+
+    listed = [one.path for one in collected.results.files if one.path.startswith("benchmark")]
+    assert listed == names
+    assert [read(folder, name)[0]["name"] for name in names] == ["app/duration (median)"] * len(
+        names
+    )

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
-from profiling_operator import gates, names, plan, store, uploader
+from profiling_operator import names, plan, report, store, uploader
+from profiling_operator.baselines import Snapshot
 from profiling_operator.errors import (
     CancelledError,
     ExecutorError,
@@ -49,7 +50,14 @@ UNREACHABLE_PAUSE = 1.0
 ENDED = {State.ENDED, State.LOST}
 
 Tell = Callable[[Status], None]
+Snapshots = Callable[[plan.Plan], Sequence[Snapshot]]
+"""Tells what a plan's gates need of the baselines that they name; never raises for a store."""
 Answer = TypeVar("Answer")
+
+
+def _no_snapshots(planned: plan.Plan) -> Sequence[Snapshot]:
+    """There are no baselines."""
+    return ()
 
 
 class Cancel:
@@ -94,6 +102,7 @@ class Given:
     cancel: Cancel
     output: int | None = None
     """Descriptor that gets the application's output as it comes."""
+    snapshots: Snapshots = _no_snapshots
 
 
 def run_job(given: Given) -> Status:
@@ -149,6 +158,7 @@ class _Attempt:
         lost = False
         try:
             self._refuse_impossible()
+            self._planned = plan.with_baselines(self._planned, self._snapshots())
             with self._given.cancel.interrupting():
                 executor.start(self._planned, Listener(self._progress, self._given.output))
             seen = self._wait()
@@ -170,7 +180,6 @@ class _Attempt:
         problems = list(self._given.executor.check(self._planned))
         if self._given.job.spec.suspend:
             problems.append(Problem("spec.suspend", "there is nobody here to resume the job"))
-        problems += gates.problems(self._planned.gates)
         if problems:
             raise SpecError(problems)
         facts = self._planned.asks_of(self._given.executor.facts(self._planned))
@@ -180,6 +189,10 @@ class _Attempt:
                 raise PreflightError(finding.reason, f"{one.name}: {finding.message}")
         if self._given.job.spec.cancel:
             raise PreflightError(Reason.CANCELLED, "spec.cancel is true")
+
+    def _snapshots(self) -> Sequence[Snapshot]:
+        """Of before the start; no store is asked for a job without baselines."""
+        return self._given.snapshots(self._planned) if self._planned.baseline_names else ()
 
     def _wait(self) -> Observation:
         """Until the attempt has ended; a launcher that hangs is given up."""
@@ -265,7 +278,9 @@ class _Attempt:
         with ExitStack() as kept:
             copied = lambda: kept.enter_context(executor.workspace(planned.name))  # noqa: E731
             root = self._patiently(copied)
-            collected = uploader.collect(root, planned, seen, folder, self._given.settings)
+            collected = uploader.collect(
+                root, planned, seen, folder, self._given.settings, executor.machine()
+            )
         if collected.results is None:
             return collected
         results = collected.results.model_copy(update={"url": self._given.store.url})
@@ -277,6 +292,7 @@ class _Attempt:
         final = next_status(self._status, facts)
         with self._given.store.staged() as folder:
             write_status(folder, self._given.job, final)
+            report.write_anyhow(folder)
         self._tell(final)
 
     def _now(self, facts: Facts) -> None:

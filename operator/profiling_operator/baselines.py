@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import pydantic
 
@@ -19,6 +21,7 @@ from profiling_operator.frozen import Frozen
 from profiling_operator.machines import Machine
 from profiling_operator.summary import matching
 
+NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 WINDOW = 20
 """Jobs of a window; the oldest leave."""
 WINDOWS_LIMIT = 32
@@ -28,6 +31,8 @@ DOCUMENT_LIMIT = 4 << 20
 SNAPSHOT_LIMIT = 48 << 10
 """Bytes of all snapshots of a plan: a pod carries them as an annotation, and those of a pod have
 256 KiB together."""
+FEWEST = 5
+"""Jobs that a window keeps in a snapshot before measures are left out of it."""
 
 
 class Values(Frozen):
@@ -76,7 +81,7 @@ class Window(Frozen):
 class Baseline(Frozen):
     """The document."""
 
-    version: int = 1
+    version: Literal[1] = 1
     namespace: str
     series: str
     name: str
@@ -94,11 +99,21 @@ class Snapshot(Frozen):
     """What the baseline holds that is not alike, for people: `3 jobs with another command`."""
     windows: tuple[Window, ...] = ()
     """Those alike in identity, a window for each device; with the gated measures alone."""
+    left_out: str = ""
+    """What of them did not fit into the plan, for people."""
 
 
 def document_name(namespace: str, series: str, name: str) -> str:
     """Where a baseline is in its store."""
     return f"{namespace}/{series}/{name}"
+
+
+def name_problem(name: str) -> str:
+    """Why a baseline cannot have that name; empty: it can."""
+    if NAME.fullmatch(name):
+        return ""
+    shown = f"{name[:63]}…" if len(name) > 63 else name  # noqa: PLR2004
+    return f'"{shown}" must be a name of at most 63 lower-case letters, digits and -'
 
 
 def identity_of(collectors: Iterable[str], image: str, words: Sequence[str]) -> Identity:
@@ -124,12 +139,26 @@ def read(text: bytes) -> Baseline:
 
 
 def write(baseline: Baseline) -> bytes:
-    """The document of a baseline, at most DOCUMENT_LIMIT bytes: the oldest windows go first."""
+    """The document of a baseline, at most DOCUMENT_LIMIT bytes: the oldest go first.
+
+    Raises ValueError where its newest job alone is too large.
+    """
     while True:
         text = baseline.model_dump_json(exclude_defaults=True).encode()
-        if len(text) <= DOCUMENT_LIMIT or len(baseline.windows) <= 1:
+        if len(text) <= DOCUMENT_LIMIT:
             return text
-        baseline = baseline.model_copy(update={"windows": baseline.windows[:-1]})
+        baseline = _without_oldest(baseline)
+
+
+def _without_oldest(baseline: Baseline) -> Baseline:
+    """Without the last window; of the only one, without its last job."""
+    if len(baseline.windows) > 1:
+        return baseline.model_copy(update={"windows": baseline.windows[:-1]})
+    (window,) = baseline.windows
+    if len(window.jobs) <= 1:
+        raise ValueError(f"one job has more than {DOCUMENT_LIMIT} bytes of measures")
+    shorter = window.model_copy(update={"jobs": window.jobs[:-1]})
+    return baseline.model_copy(update={"windows": (shorter,)})
 
 
 def accept(
@@ -151,10 +180,12 @@ def accept(
 def accepted(summary: Mapping[str, Any], uid: str, attempt: int, now: str) -> Accepted:
     """The job that a result folder's summary.json tells of. Raises ValueError, KeyError, TypeError.
 
-    Gated measures come first in what is kept, then the most telling.
+    Gated measures come first in what is kept, then the most telling. What is no number is not kept:
+    a document could not hold it.
     """
     gated = {str(one["measure"]) for one in summary.get("gates", ())}
-    measures = sorted(summary["measures"], key=lambda one: one["measure"] not in gated)
+    finite = [one for one in summary["measures"] if all(map(math.isfinite, one["values"]))]
+    measures = sorted(finite, key=lambda one: one["measure"] not in gated)
     return Accepted(
         job=str(summary["job"]).rpartition("/")[2],
         uid=uid,
@@ -186,9 +217,75 @@ def snapshot(
     )
 
 
+def fitting(snapshots: Sequence[Snapshot], limit: int = SNAPSHOT_LIMIT) -> tuple[Snapshot, ...]:
+    """As much of the snapshots as `limit` bytes hold; what is left out is said.
+
+    The oldest jobs go first, down to FEWEST of each window, then the measures named last.
+    """
+    if _size(snapshots) <= limit:
+        return tuple(snapshots)
+    for count in range(WINDOW - 1, FEWEST - 1, -1):
+        shorter = tuple(_shortened(one, count) for one in snapshots)
+        if _size(shorter) <= limit:
+            return shorter
+    return _with_fewer_measures(shorter, limit)
+
+
+def _size(snapshots: Iterable[Snapshot]) -> int:
+    return sum(len(one.model_dump_json().encode()) for one in snapshots)
+
+
+def _shortened(one: Snapshot, count: int) -> Snapshot:
+    dropped = sum(max(0, len(window.jobs) - count) for window in one.windows)
+    if not dropped:
+        return one
+    windows = tuple(
+        window.model_copy(update={"jobs": window.jobs[:count]}) for window in one.windows
+    )
+    return one.model_copy(
+        update={"windows": windows, "left_out": f"{dropped} older jobs did not fit into the plan"}
+    )
+
+
+def _with_fewer_measures(snapshots: Sequence[Snapshot], limit: int) -> tuple[Snapshot, ...]:
+    """Half of the measures that there are, the first ones, until it fits."""
+    count = max(len(_measures(one)) for one in snapshots)
+    while count:
+        count //= 2
+        fewer = tuple(_first_measures(one, count) for one in snapshots)
+        if _size(fewer) <= limit:
+            return fewer
+    why = f"more than {limit} bytes of jobs, which a plan cannot carry"
+    return tuple(Snapshot(name=one.name, problem=why) for one in snapshots)
+
+
+def _measures(one: Snapshot) -> list[str]:
+    """The measures that its jobs have, each once."""
+    found = (name for window in one.windows for job in window.jobs for name in job.measures)
+    return list(dict.fromkeys(found))
+
+
+def _first_measures(one: Snapshot, count: int) -> Snapshot:
+    listed = _measures(one)
+    kept, dropped = listed[:count], len(listed) - count
+    if dropped <= 0:
+        return one
+    windows = tuple(
+        window.model_copy(update={"jobs": tuple(_with_measures(job, kept) for job in window.jobs)})
+        for window in one.windows
+    )
+    words = (one.left_out, f"{dropped} of {len(listed)} measures did not fit into the plan")
+    return one.model_copy(update={"windows": windows, "left_out": ", ".join(filter(None, words))})
+
+
 def _only(job: Accepted, wanted: Sequence[str]) -> Accepted:
     names = dict.fromkeys(name for one in wanted for name in matching(one, job.measures))
-    return job.model_copy(update={"measures": {name: job.measures[name] for name in names}})
+    return _with_measures(job, names)
+
+
+def _with_measures(job: Accepted, names: Iterable[str]) -> Accepted:
+    kept = {name: job.measures[name] for name in names if name in job.measures}
+    return job.model_copy(update={"measures": kept})
 
 
 def _told(identity: Identity, others: Sequence[Window]) -> str:

@@ -52,6 +52,10 @@ class Watched(Protocol):
         """A watch told something."""
         ...
 
+    def noticed(self, reason: str) -> None:
+        """Something came of a job, beside its status."""
+        ...
+
     def ended(self, body: Body, status: Status, decision: Decision) -> None:
         """A job has finished."""
         ...
@@ -75,6 +79,9 @@ class Unwatched:
         """See Watched."""
 
     def event_seen(self, kind: str) -> None:
+        """See Watched."""
+
+    def noticed(self, reason: str) -> None:
         """See Watched."""
 
     def ended(self, body: Body, status: Status, decision: Decision) -> None:
@@ -238,6 +245,9 @@ class Control:
             body, self.now(), self.settings, self.inventory.jobs(uid), self.inventory.pods(uid)
         )
         decision = await self._decided(world)
+        for notice in decision.notices:  # before the status, after which nothing is done again
+            self.watched.noticed(notice.reason)
+            await self._post(publishing.event_of(body, notice, self.now()))
         if decision.status is not None:
             await self._publish(body, decision)
         if decision.wake_seconds is not None:
@@ -254,12 +264,11 @@ class Control:
             if decision.needs:
                 continue
             try:
-                for action in decision.actions:
-                    await self.acting.perform(action, namespace)
+                done = [await self.acting.perform(one, namespace) for one in decision.actions]
             except RefusedError as refusal:
                 learned[Need.REFUSALS] = str(refusal)
                 continue
-            return decision
+            return replace(decision, notices=(*decision.notices, *filter(None, done)))
         raise RuntimeError(f"no decision after {ROUNDS} rounds: {sorted(learned)}")
 
     async def _publish(self, body: Body, decision: Decision) -> None:

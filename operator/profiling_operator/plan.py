@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 
 import pydantic
 
-from profiling_operator import baselines, collectors, names, quantities, registry, spec
+from profiling_operator import baselines, collectors, names, quantities, registry, spec, traces
 from profiling_operator.baselines import Identity, Snapshot
 from profiling_operator.collectors import Facts
 from profiling_operator.errors import CollectorsClashError, Problem, SpecError
 from profiling_operator.frozen import Frozen
-from profiling_operator.spec.app import App
+from profiling_operator.spec.app import VARIABLES_LIMIT, App
 from profiling_operator.spec.job import (
     CollectorSpec,
     Deadlines,
@@ -176,7 +176,7 @@ def build_plan(job: spec.ProfilingJob, attempt: int = 1, folder: str = "") -> Pl
         uid=job.metadata.uid,
         attempt=attempt,
         series=job.series,
-        app=wanted.app,
+        app=_traced(job),
         gpu=wanted.gpu,
         playback=wanted.playback,
         output=wanted.output,
@@ -212,6 +212,20 @@ def build_plan(job: spec.ProfilingJob, attempt: int = 1, folder: str = "") -> Pl
         ),
         folder=folder,
     )
+
+
+def _traced(job: spec.ProfilingJob) -> App:
+    """The application, with the trace of the job's annotations in its environment.
+
+    What the job sets itself stands, and a list that is full stays as it is.
+    """
+    app = job.spec.app
+    own = {one.name for one in app.env}
+    found = traces.variables_of(job.metadata.annotations)
+    if own & found.keys() or len(own) + len(found) > VARIABLES_LIMIT:
+        return app
+    added = (spec.EnvVar(name=name, value=value) for name, value in found.items())
+    return app.model_copy(update={"env": (*app.env, *added)})
 
 
 def with_baselines(planned: Plan, snapshots: Sequence[Snapshot]) -> Plan:

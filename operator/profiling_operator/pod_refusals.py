@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator, Mapping, Sequence
 
-from profiling_operator import delivery, gates, pods
+from profiling_operator import delivery, pods
 from profiling_operator.errors import Problem
 from profiling_operator.plan import Plan
 from profiling_operator.settings import Settings
@@ -60,7 +60,6 @@ def _objections(plan: Plan, known: Settings) -> Iterator[tuple[str, str]]:
     told = _told_bytes(plan)
     if told > TOLD_LIMIT:
         yield "spec.collectors", f"options of {told} bytes in all; at most {TOLD_LIMIT} are allowed"
-    yield from ((one.where, one.message) for one in gates.problems(plan.gates))
 
 
 def _collisions(plan: Plan, known: Settings) -> Iterator[tuple[str, str]]:

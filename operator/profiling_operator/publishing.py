@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from profiling_operator import names
+from profiling_operator.reconcile import Notice
 from profiling_operator.status import ConditionType, Phase, Status, fit, time_text
 
 Body = Mapping[str, Any]
@@ -76,6 +77,12 @@ def events(body: Body, before: Status, after: Status, now: datetime) -> Iterator
         whose = f"attempt {number}" if number and not said.startswith("attempt ") else ""
         message = ": ".join(filter(None, (whose, said)))
         yield _event(body, "Normal", after.phase.value, message or after.phase.value, now)
+
+
+def event_of(body: Body, notice: Notice, now: datetime) -> dict[str, Any]:
+    """The event that tells of a notice."""
+    kind = "Warning" if notice.is_warning else "Normal"
+    return _event(body, kind, notice.reason, notice.message, now)
 
 
 def _is_over(status: Status) -> bool:

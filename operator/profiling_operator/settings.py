@@ -132,6 +132,9 @@ class Settings(BaseSettings):
     """By the name that jobs give as `output.store`."""
     metrics: MetricsSettings = MetricsSettings()
     """For the operator's metrics."""
+    baselines: str = ""
+    """Where `profjob run` keeps baselines: the URL of a store, as `file:///srv/baselines`; default:
+    a folder of the user's."""
     state_dir: str = ""
     """Where the process executor keeps its attempts; default: a folder in the temporary folder."""
     keep_personal: bool = False
@@ -152,6 +155,12 @@ class Settings(BaseSettings):
             env_settings,
             YamlConfigSettingsSource(settings_cls, yaml_file=settings_file()),
         )
+
+
+def data_folder() -> Path:
+    """Where files of the user's are that no program can make again."""
+    home = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
+    return Path(home) / "profjob"
 
 
 def settings_file() -> Path:

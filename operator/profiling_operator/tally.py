@@ -34,6 +34,10 @@ class Tally:
         """A watch, or a list that makes up for one, told something."""
         self._telemetry.event_seen(kind)
 
+    def noticed(self, reason: str) -> None:
+        """Something came of a job, beside its status."""
+        self._telemetry.noticed(reason)
+
     def ended(self, body: Body, status: Status, decision: Decision) -> None:
         """A job has finished."""
         job = _job(body)

@@ -56,6 +56,7 @@ RESULT_OF_PHASE = {
     Phase.FAILED: "failed",
     Phase.CANCELLED: "cancelled",
 }
+RESULT_OF_NOTICE = {"BaselineAccepted": "accepted", "BaselineNotWritten": "not_written"}
 VERDICTS = ("Passed", "Failed", "Skipped")
 REASONS = frozenset(Reason)
 COLLECTORS = frozenset(registry.names("collectors"))
@@ -150,6 +151,10 @@ class Telemetry:
     def reconcile_failed(self, reason: str) -> None:
         """Looking at an object failed and will be tried again."""
         self._work.failed(reason)
+
+    def noticed(self, reason: str) -> None:
+        """Something came of a job, beside its status: of a baseline that it was to be added to."""
+        self._work.noticed(reason)
 
     def api_request(self, verb: str, resource: str, code: int, seconds: float) -> None:
         """The API server answered; `code` 0: it did not."""
@@ -291,6 +296,12 @@ class _Work:
             "profjob_reconcile_errors", "Looks at an object that failed and are tried again.",
             ("reason",), registry=known,
         )  # fmt: skip
+        self._baselines = Counter(
+            "profjob_baseline_jobs", "Jobs that were to be added to a baseline.", ("result",),
+            registry=known,
+        )  # fmt: skip
+        for result in RESULT_OF_NOTICE.values():
+            self._baselines.labels(result)
         self._requests = Counter(
             "profjob_api_requests", "Requests to the API server; code 0: no answer.",
             ("verb", "resource", "code"), registry=known,
@@ -305,6 +316,10 @@ class _Work:
 
     def failed(self, reason: str) -> None:
         self._errors.labels(self._reasons.take(reason)).inc()
+
+    def noticed(self, reason: str) -> None:
+        if result := RESULT_OF_NOTICE.get(reason):
+            self._baselines.labels(result).inc()
 
     def requested(self, verb: str, resource: str, code: int, seconds: float) -> None:
         verb = self._verbs.take(verb)

@@ -122,6 +122,11 @@ def test_a_plan_runs_to_its_end(place: Place) -> None:
     assert place.read(attempt, "run-0/app.log") == "hello\n"
 
 
+def test_the_machine_is_told(place: Place) -> None:
+    """At least its processor: what else runs there is compared by that."""
+    assert place.executor.machine().cpu
+
+
 def test_starting_twice_is_starting_once(place: Place) -> None:
     """The second start of an attempt returns the same name and runs nothing, while and after."""
     plan = place.plan(APPEND + "import time; time.sleep(1)")

@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 
 from making import bare_plan, job
-from profiling_operator import containers, engine
+from profiling_operator import containers, engine, machines
 from profiling_operator.errors import Reason
 from profiling_operator.executors import Listener, State
 from profiling_operator.executors.docker import Docker
+from profiling_operator.machines import Machine
 from profiling_operator.plan import Plan, build_plan
 
 PYTHON = "profiling-operator/python:local"
@@ -121,6 +122,16 @@ def test_more_gpus_than_the_engine_has_found_are_refused() -> None:
     (problem,) = offline(DiscoveredDevices=found).check(plan(gpu={"count": 3}))
 
     assert problem.where == "spec.gpu.count" and "has 2" in problem.message
+
+
+def test_numbers_of_another_machine_are_never_told_as_ours() -> None:
+    """Of an engine far away its name and size are known; whose socket is here runs here."""
+    far, near = Docker(), Docker()
+    far._connected = engine.Engine("ssh://host", Api(Architecture="aarch64", NCPU=64))
+    near._connected = engine.Engine("unix:///socket", Api())
+
+    assert far.machine() == Machine(cpu="64 × aarch64 of host")
+    assert near.machine() == machines.here()
 
 
 def test_facts_are_of_the_engine_s_machine() -> None:

@@ -16,7 +16,7 @@ from profiling_operator.cli import console
 from profiling_operator.control import Control
 from profiling_operator.errors import Problem, SpecError
 from profiling_operator.inventory import Inventory
-from profiling_operator.reports import Reports
+from profiling_operator.reports import Baselines, Reports
 from profiling_operator.settings import Settings
 from profiling_operator.tally import Tally
 from profiling_operator.telemetry import Telemetry
@@ -72,7 +72,9 @@ async def _run(
     inventory, agenda = Inventory(), Agenda()
     counts = Telemetry(known.metrics, inventory.counts, agenda.waits)
     async with api.connect(kubeconfig=kubeconfig, told=counts.api_request) as cluster:
-        acting = Acting(cluster, known, Reports(cluster, known), inventory)
+        acting = Acting(
+            cluster, known, Reports(cluster, known), Baselines(cluster, known), inventory
+        )
         control = Control(cluster, known, acting, namespaces, watched=Tally(counts), agenda=agenda)
         if metrics_port:
             counts.serve(metrics_port)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import ClassVar, Protocol
 
 from profiling_operator.errors import Problem, Reason
+from profiling_operator.machines import Machine
 from profiling_operator.observation import Observation as Observation
 from profiling_operator.observation import State as State
 from profiling_operator.plan import Plan
@@ -52,6 +53,10 @@ class Executor(Protocol):
 
     def facts(self, plan: Plan) -> Facts:
         """What is known of the place before the start, for the collectors' preflights."""
+        ...
+
+    def machine(self) -> Machine:
+        """Where attempts run, as far as it changes numbers; raises as `observe`."""
         ...
 
     def start(self, plan: Plan, listener: Listener = SILENT) -> str:

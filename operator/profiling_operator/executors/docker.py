@@ -20,6 +20,7 @@ from profiling_operator import (
     attempt_folder,
     containers,
     engine,
+    machines,
     provisioning,
     settings,
     toolchains,
@@ -31,6 +32,7 @@ from profiling_operator.containers import Attempt
 from profiling_operator.engine import Engine
 from profiling_operator.errors import ExecutorError, Problem, Reason, StartError
 from profiling_operator.executors import SILENT, Executor, Listener, Observation, State
+from profiling_operator.machines import Machine
 from profiling_operator.plan import Plan
 from profiling_operator.provisioning import Provisioning
 from profiling_operator.sightings import Records, observation, read_records
@@ -118,6 +120,14 @@ class Docker:
             gpu_models=mine.gpu_models,
             gpu_counters_admin_only=mine.gpu_counters_admin_only,
         )
+
+    def machine(self) -> Machine:
+        """The engine's. Of one elsewhere only its name and its size are known, never this one's."""
+        here = self._engine()
+        if here.is_here:
+            return machines.here()
+        said = here.info()
+        return Machine(cpu=f"{said.get('NCPU')} × {here.machine} of {said.get('Name')}")
 
     def start(self, plan: Plan, listener: Listener = SILENT) -> str:
         """Bring everything there and start it, unless the attempt is there already."""

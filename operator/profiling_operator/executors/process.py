@@ -20,6 +20,7 @@ from typing import ClassVar
 from profiling_operator import (
     attempt_folder,
     launcher,
+    machines,
     processes,
     readiness,
     settings,
@@ -37,6 +38,7 @@ from profiling_operator.launching import (
     playback_env,
     playback_words,
 )
+from profiling_operator.machines import Machine
 from profiling_operator.plan import Plan
 from profiling_operator.workspace import Liveness
 
@@ -94,6 +96,10 @@ class Process:
     def facts(self, plan: Plan) -> toolchains.Facts:
         """This machine's."""
         return toolchains.facts_here()
+
+    def machine(self) -> Machine:
+        """This one."""
+        return machines.here()
 
     def start(self, plan: Plan, listener: Listener = SILENT) -> str:
         """Start playback and launcher, unless the attempt is there already."""

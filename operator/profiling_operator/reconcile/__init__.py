@@ -8,11 +8,13 @@ asking somebody, it says whom (`needs`), and is called again with the answer.
 from profiling_operator.reconcile.case import SUSPENDED
 from profiling_operator.reconcile.deciding import reconcile
 from profiling_operator.reconcile.world import (
+    Accept,
     Action,
     CreateJob,
     Decision,
     Delete,
     Need,
+    Notice,
     World,
     is_finished,
     open_number,
@@ -21,11 +23,13 @@ from profiling_operator.reconcile.world import (
 
 __all__ = [
     "SUSPENDED",
+    "Accept",
     "Action",
     "CreateJob",
     "Decision",
     "Delete",
     "Need",
+    "Notice",
     "World",
     "is_finished",
     "open_number",

@@ -100,9 +100,12 @@ def _next_attempt(case: Case) -> Decision:
         return case.tell(Phase.PENDING, said, HUNG_SECONDS)
     if refusal := case.world.learned.get(Need.REFUSALS):
         return refused(case, str(refusal))
+    if case.plan.baseline_names and Need.BASELINES not in case.world.learned:
+        return Decision(needs=frozenset({Need.BASELINES}))
+    planned = plan.with_baselines(case.plan, case.world.learned.get(Need.BASELINES, ()))
     soon = REFUSAL_SECONDS + MARGIN_SECONDS
     told = case.tell(Phase.QUEUED, "waiting for its pod", soon, starts=True)
-    return replace(told, actions=(CreateJob(case.plan),))
+    return replace(told, actions=(CreateJob(planned),))
 
 
 def _under_way(case: Case) -> Decision:

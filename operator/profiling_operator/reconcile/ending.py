@@ -7,6 +7,7 @@ from dataclasses import replace
 from profiling_operator import pod_sightings
 from profiling_operator.errors import Reason
 from profiling_operator.observation import Observation, State
+from profiling_operator.reconcile.accepting import accepting
 from profiling_operator.reconcile.case import SUSPENDED, Case
 from profiling_operator.reconcile.waiting import HUNG_SECONDS
 from profiling_operator.reconcile.world import Body, Decision, Need, generation, is_suspended
@@ -84,7 +85,8 @@ def _conclude(case: Case, vanished: str) -> Decision:
         collected=collected,
     )
     final = next_status(case.before_with_start(), facts)
-    decision = case.close(final.reason) if case.is_retried(final.reason) else Decision(final)
+    is_retried = case.is_retried(final.reason)
+    decision = case.close(final.reason) if is_retried else accepting(case, final, report)
     return replace(decision, report=report, sighting=case.seen)
 
 

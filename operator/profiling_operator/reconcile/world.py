@@ -30,6 +30,8 @@ class Need(StrEnum):
     """The nodes, whether one of them could ever serve it. Answer: bool."""
     JOB = "job"
     """The API server itself, whether the Job is there. Answer: its body or None."""
+    BASELINES = "baselines"
+    """The store, for what the gates of the next attempt are judged by. Answer: Snapshots."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,26 @@ class Delete:
     uid: str
 
 
-Action = CreateJob | Delete
+@dataclass(frozen=True)
+class Accept:
+    """Add an attempt that has ended well to a baseline of its series."""
+
+    plan: Plan
+    baseline: str
+    report: Report | None = None
+    """Of the attempt, so that it need not be read again when this has to be tried again."""
+
+
+Action = CreateJob | Delete | Accept
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something about a job that its status does not tell: an event of it."""
+
+    reason: str
+    message: str
+    is_warning: bool = False
 
 
 @dataclass(frozen=True)
@@ -78,6 +99,7 @@ class Decision:
     report: Report | None = None
     """Of the attempt that has just ended, for metrics."""
     sighting: Sighting | None = None
+    notices: tuple[Notice, ...] = ()
 
 
 def is_finished(body: Body) -> bool:
