@@ -13,7 +13,13 @@ RESULTS = {
     "files": [{"path": "entries.jsonl.gz", "size": 99, "sha256": "0" * 64, "count": 12}],
     "summary": [{"measure": "app/duration", "unit": "ns", "values": [2, 4], "median": 3}],
 }
-GATES = [{"measure": "app/duration", "verdict": "Failed", "message": "3 s is over 2 s"}]
+GATES = [
+    {
+        "measure": "app/duration",
+        "verdict": "Failed",
+        "message": "app/duration median 3 s is over 2 s",
+    }
+]
 
 
 def test_everything_is_told(profjob: Run, cluster: FakeCluster) -> None:
@@ -32,7 +38,7 @@ def test_everything_is_told(profjob: Run, cluster: FakeCluster) -> None:
         "Image:       registry.example/nbody:1", "Command:     ./nbody --steps 9",
         "GPUs:        2", "Runs:        3, 1 warm-ups before", "Collectors:  pyspy",
         "Failed  AppFailed", "run 0  Completed, exit code 0, 2.5 s", "pyspy  12 entries, usable",
-        "gate app/duration  Failed  3 s is over 2 s", "measure app/duration  3 ns, 2 values",
+        "gate  Failed  app/duration median 3 s is over 2 s", "measure app/duration  3 ns, 2 values",
         "results  http://store/ci/nbody/u/1", "entries.jsonl.gz  99 bytes, 12 entries",
         "nbody-1-x", "ProfileUsable",
     ):  # fmt: skip

@@ -279,14 +279,14 @@ def test_a_job_without_results_says_so(profjob: Run, cluster: FakeCluster, shelf
 def test_paths_that_lead_elsewhere_are_refused(path: str) -> None:
     """The report is written beside what it tells of."""
     with pytest.raises(BadKeyError):
-        fetch.chosen([ResultFile(path=path, size=1, sha256="0" * 64)], "*")
+        fetch.chosen([ResultFile(path=path, size=1, sha256="0" * 64)], fetch.Choice())
 
 
 def test_a_file_cannot_pass_for_the_status() -> None:
     """status.json is what the API server says."""
     listed: list[Any] = [ResultFile(path="status.json", size=1, sha256="0" * 64)]
 
-    assert fetch.chosen(listed, "*") == []
+    assert fetch.chosen(listed, fetch.Choice()) == []
 
 
 def test_words_of_only_are_checked() -> None:

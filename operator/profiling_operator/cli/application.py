@@ -33,7 +33,7 @@ COMMANDS = {
     "upload": "upload",
     "collect": "collect",
 }
-"""Command to module; the module's function is named like it, or like the command."""
+"""Command to module; the module's function, or its group of commands, is named like the module."""
 
 
 class Commands(TyperGroup):
@@ -48,11 +48,18 @@ class Commands(TyperGroup):
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"profiling_operator.cli.{COMMANDS[cmd_name]}")
-        one = typer.Typer(**SHAPE)
-        one.command(cmd_name)(getattr(module, COMMANDS[cmd_name]))
-        command = typer.main.get_command(one)
+        command = _command(cmd_name, getattr(module, COMMANDS[cmd_name]))
         command.hidden = cmd_name in {"upload", "collect"}  # run by pods, not by people
         return command
+
+
+def _command(name: str, wanted: Any) -> Any:
+    """A function as a command; a group is one already."""
+    if isinstance(wanted, typer.Typer):
+        return typer.main.get_group(wanted)
+    one = typer.Typer(**SHAPE)
+    one.command(name)(wanted)
+    return typer.main.get_command(one)
 
 
 SHAPE: dict[str, Any] = {

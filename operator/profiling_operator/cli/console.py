@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 import yaml
@@ -19,6 +19,14 @@ from profiling_operator.errors import ProfilingError, SpecError
 from profiling_operator.status import CollectorOutcome, RunStatus
 
 STDIN = "-"
+
+Changes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="PATH=VALUE",
+        help="Change the job, as in spec.repetitions=5; VALUE is YAML. May be repeated.",
+    ),
+]  # fmt: skip
 
 
 def stderr(quiet: bool = False) -> Console:
@@ -49,14 +57,26 @@ def reporting() -> Iterator[None]:
         fail(f"{error.reason}: {error}", of_reason(error.reason))
 
 
-def read_job(file: str) -> spec.ProfilingJob:
-    """The job in a file, or on standard input for `-`. Leaves with exit code 2 when it is bad."""
+def read_job(file: str, changes: Sequence[str] = ()) -> spec.ProfilingJob:
+    """The job in a file, changed as `--set` says. Leaves with exit code 2 when it is bad."""
+    with explaining(file):
+        return spec.read_body(spec.with_name(read_body(file, changes)))
+
+
+def read_body(file: str, changes: Sequence[str] = ()) -> Any:
+    """What a file says, or standard input for `-`, changed. Raises SpecError, or leaves."""
     try:
         text = sys.stdin.read() if file == STDIN else Path(file).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         fail(f"{file}: {getattr(error, 'strerror', None) or error}", Exit.USAGE)
+    return spec.changed(spec.one_body(text), changes)
+
+
+@contextmanager
+def explaining(file: str) -> Iterator[None]:
+    """Turn what is wrong with a job into messages that name its file, and exit code 2."""
     try:
-        return spec.read(text)
+        yield
     except SpecError as error:
         fail("\n".join(f"{file}: {problem}" for problem in error.problems), Exit.USAGE)
 

@@ -33,6 +33,18 @@ class Conversation:
         kind = {"apiVersion": names.API_VERSION, "kind": names.KIND}
         return [_told({**kind, **item}) for item in found.items]  # lists leave the kind out
 
+    async def create(self, body: Body, *, dry_run: bool = False) -> Body:
+        """Create a job. Raises ConflictError when there is one of its name."""
+        return _told(
+            await self.door.create(
+                api.PROFILING_JOBS, self.namespace, body, MANAGER, strict=True, dry_run=dry_run
+            )
+        )
+
+    async def delete(self, name: str, uid: str) -> None:
+        """Ask for the deletion of the job of that UID; one of another UID stays."""
+        await self.door.delete(api.PROFILING_JOBS, self.namespace, name, uid=uid)
+
     async def cancel(self, name: str, uid: str) -> Body:
         """Ask for the end of the job of that UID. Raises ApiError for one of another UID."""
         body: Body = {"metadata": {"uid": uid}, "spec": {"cancel": True}}

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from profiling_operator.cli import cluster, console
+from profiling_operator.cli import cluster, console, folders, places
 from profiling_operator.cli.cluster import Body, Form, Where
 from profiling_operator.cli.conversation import Conversation
 from profiling_operator.entries import epoch_nanoseconds
@@ -22,23 +23,38 @@ Events = list[Body] | None
 
 
 def describe(
-    name: cluster.JobName,
+    name: places.Named,
     namespace: cluster.Namespace = "",
     context: cluster.Context = "",
     kubeconfig: cluster.Kubeconfig = "",
     output: cluster.Output = Form.TEXT,
 ) -> None:
     """Describe a job: what was asked for, how it went, what it brought, what happened."""
-
-    async def told(asked: Conversation) -> tuple[Body, Events]:
-        body = await asked.job(name)
-        return body, await _events(asked, body) if output in {Form.TEXT, Form.WIDE} else []
-
-    body, events = cluster.ask(Where(namespace, context, kubeconfig), told)
+    place = places.place(name)
+    events: Events = []
+    if isinstance(place, places.Folder):
+        body = _of_folder(place.path)
+    else:
+        body, events = _of_cluster(place.name, Where(namespace, context, kubeconfig), output)
     if output in {Form.TEXT, Form.WIDE}:
         _print(console.stdout(), body, events, wide=output is Form.WIDE)
     else:
         cluster.print_job(body, output)
+
+
+def _of_folder(folder: Path) -> Body:
+    found = folders.require(folder)
+    if found.is_lost:
+        console.stderr().print(f"{folder}: profjob run was killed while filling it", markup=False)
+    return found.body
+
+
+def _of_cluster(name: str, where: Where, output: Form) -> tuple[Body, Events]:
+    async def told(asked: Conversation) -> tuple[Body, Events]:
+        body = await asked.job(name)
+        return body, await _events(asked, body) if output in {Form.TEXT, Form.WIDE} else []
+
+    return cluster.ask(where, told)
 
 
 async def _events(asked: Conversation, body: Body) -> Events:
@@ -105,7 +121,7 @@ def print_outcome(out: Console, status: Status, *, wide: bool = False) -> None:
     for run in status.runs:
         _print_run(out, run)
     for gate in status.gates:
-        _say(out, f"gate {gate.measure}  {gate.verdict}  {gate.message}")
+        _say(out, f"gate  {gate.verdict}  {gate.message}")  # which names the measure
     _print_results(out, status, wide=wide)
 
 

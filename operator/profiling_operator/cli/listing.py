@@ -1,21 +1,33 @@
-"""`profjob list`: the jobs of a namespace, in the columns that `kubectl get` shows."""
+"""`profjob list`: the jobs of a namespace, in the columns that `kubectl get` shows, or result
+folders of this machine."""
 
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from profiling_operator import crd
-from profiling_operator.cli import cluster, console
+from profiling_operator.cli import cluster, console, folders
 from profiling_operator.cli.cluster import Body, Form, Where
+from profiling_operator.cli.exits import Exit
+from profiling_operator.cli.folders import Found
 
 # One step of a column's path: .name, [*], [-1:], [?(@.type=="Finished")]
 STEP = re.compile(r'\.(\w+)|\[(\*)\]|\[(-?\d+):\]|\[\?\(@\.(\w+)=="(\w+)"\)\]')
 
 
+FOLDER_TITLES = ("NAME", "PHASE", "HEADLINE", "AGE", "FOLDER")
+LOST = "Lost"  # who filled the folder was killed
+
+
 def listing(
+    directories: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[FOLDER]...", help="List the result folders in these instead."),
+    ] = None,
     all_namespaces: Annotated[
         bool, typer.Option("--all-namespaces", "-A", help="The jobs of all namespaces.")
     ] = False,
@@ -28,19 +40,50 @@ def listing(
     output: cluster.Output = Form.TEXT,
     quiet: cluster.Quiet = False,
 ) -> None:
-    """List jobs, in the columns that `kubectl get profilingjobs` shows."""
+    """List jobs, in the columns that `kubectl get profilingjobs` shows, or result folders."""
+    if directories:
+        _list_folders(directories, output, quiet=quiet)
+        return
     found = cluster.ask(
         Where(namespace, context, kubeconfig), lambda asked: asked.jobs(selector, all_namespaces)
     )
-    if output in {Form.JSON, Form.YAML}:
-        console.print_data({"apiVersion": "v1", "kind": "List", "items": found}, output.value)
-    elif output is Form.NAME:
-        for body in found:
-            cluster.print_job(body, output)
+    if output in {Form.JSON, Form.YAML, Form.NAME}:
+        _print_for_programs(found, output)
     elif found:
         _print(found, all_namespaces, wide=output is Form.WIDE)
     else:
         console.stderr(quiet).print("no jobs")
+
+
+def _print_for_programs(found: list[Body], output: Form) -> None:
+    if output is not Form.NAME:
+        console.print_data({"apiVersion": "v1", "kind": "List", "items": found}, output.value)
+        return
+    for body in found:
+        cluster.print_job(body, output)
+
+
+def _list_folders(directories: list[Path], output: Form, *, quiet: bool) -> None:
+    missing = [one for one in directories if not one.is_dir()]
+    if missing:
+        console.fail(f"{missing[0]}: there is no such folder", Exit.USAGE)
+    found = [one for directory in directories for one in folders.below(directory)]
+    if output in {Form.JSON, Form.YAML}:
+        _print_for_programs([one.body for one in found], output)
+    elif output is Form.NAME:
+        for one in found:
+            typer.echo(one.folder)
+    elif found:
+        cluster.print_table(console.stdout(), FOLDER_TITLES, map(_folder_row, found))
+    else:
+        console.stderr(quiet).print("no results")
+
+
+def _folder_row(found: Found) -> tuple[str, str, str, str, str]:
+    status = cluster.status_of(found.body)
+    phase = LOST if found.is_lost else status.phase.value
+    age = cluster.age(status.completion_time or status.start_time)
+    return found.body["metadata"]["name"], phase, status.headline, age, str(found.folder)
 
 
 def _print(found: list[Body], everywhere: bool, *, wide: bool) -> None:

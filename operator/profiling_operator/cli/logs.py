@@ -15,16 +15,16 @@ from typing import Annotated, Any
 import typer
 
 from profiling_operator import names, stores
-from profiling_operator.cli import cluster, console, stored
+from profiling_operator.cli import cluster, console, folder_logs, places, stored
 from profiling_operator.cli.cluster import Body, Where
 from profiling_operator.cli.conversation import Conversation
 from profiling_operator.cli.exits import Exit
+from profiling_operator.cli.folder_logs import APP, Wanted
 from profiling_operator.cli.stored import Access
 from profiling_operator.cli.wait import Hiccups
 from profiling_operator.errors import ApiError, NotFoundError
 from profiling_operator.status import time_text
 
-APP = "app"
 ATTEMPT, UID = f"{names.LABEL}attempt", f"{names.LABEL}job-uid"
 LOG = re.compile(r"run-([0-9]{1,9})/app\.log")
 LOOK_SECONDS = 5  # how long a look at what pods do lasts
@@ -32,7 +32,7 @@ NOT_YET = 400  # HTTP: the container has not started
 
 
 def logs(
-    name: cluster.JobName,
+    name: places.Named,
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Wait for the container, and go on to its end.")
     ] = False,
@@ -60,22 +60,32 @@ def logs(
 
     When the pod is gone, the application's output comes from the results.
     """
-    access = Access(results_url, token, token_file)
+    place = places.place(name)
+    wanted = Wanted(follow, run, container, attempt)
+    if run is not None and container != APP:
+        console.fail(f"--run: only of the application, not of {container}", Exit.USAGE)
+    if isinstance(place, places.Folder):
+        with cluster.reporting():
+            folder_logs.show(place.path, wanted)
+        return
+    where = Where(namespace, context, kubeconfig)
+    _of_cluster(place.name, wanted, Access(results_url, token, token_file), where, quiet)
+
+
+def _of_cluster(name: str, wanted: Wanted, access: Access, where: Where, quiet: bool) -> None:
     stderr = console.stderr(quiet)
+    run, container, attempt = wanted.run, wanted.container, wanted.attempt or 0
 
     def tell(line: str) -> None:
         stderr.print(line, markup=False)
 
-    if run is not None and container != APP:
-        console.fail(f"--run: only of the application, not of {container}", Exit.USAGE)
-
     async def printed(asked: Conversation) -> tuple[Body, bool, str]:
         body = await asked.job(name)
-        log = Log(asked, body, container, attempt or 0, Hiccups(tell))
-        done = run is None and await (log.follow() if follow else log.show())
+        log = Log(asked, body, container, attempt, Hiccups(tell))
+        done = run is None and await (log.follow() if wanted.follow else log.show())
         return log.body, done, "" if access.has_token else await asked.token()
 
-    body, done, own_token = cluster.ask(Where(namespace, context, kubeconfig), printed)
+    body, done, own_token = cluster.ask(where, printed)
     if done:
         return
     if container != APP:
@@ -84,7 +94,7 @@ def logs(
         message = "not finished: the output of single runs and of pods that are gone comes at its"
         console.fail(f"{name}: is {message} end, with the results", Exit.USAGE)
     with cluster.reporting():
-        _print_stored(stored.find(body, access, own_token, tell, attempt or 0), run)
+        _print_stored(stored.find(body, access, own_token, tell, attempt), run)
 
 
 def _print_stored(found: stored.Stored, run: int | None) -> None:

@@ -13,10 +13,11 @@ from profiling_operator.cli.run import JobFile, folder_of
 
 def render(
     file: JobFile,
+    changes: console.Changes = None,
     output: Annotated[str, typer.Option("--output", "-o", help="yaml or json.")] = "yaml",
 ) -> None:
     """Print the plan of a job: defaults filled in, options checked, the launcher's command line."""
-    job = console.read_job(file)
+    job = console.read_job(file, changes or ())
     with console.reporting():
         planned = plan.build_plan(job, folder=folder_of(file))
     places = launching.Places(

@@ -8,7 +8,7 @@ import platform
 import signal
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -18,10 +18,11 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from profiling_operator import attempt, metrics, plan, settings, spec, store
-from profiling_operator.cli import console, exits
+from profiling_operator import attempt, metrics, plan, settings, spec, store, traces
+from profiling_operator.cli import console, exits, kept
 from profiling_operator.cli.printing import print_result
 from profiling_operator.cli.progress import Progress
+from profiling_operator.cli.telling import Telling
 from profiling_operator.errors import Problem, SpecError
 from profiling_operator.status import Status
 
@@ -43,6 +44,7 @@ JobFile = Annotated[str, typer.Argument(metavar="JOB.YAML", help="The job; `-` f
 
 def run(
     file: JobFile,
+    changes: console.Changes = None,
     executor: Annotated[
         str, typer.Option("--executor", "-e", help="Where it runs: see `profjob doctor`.")
     ] = "process",
@@ -60,6 +62,22 @@ def run(
     raw: Annotated[
         bool | None, typer.Option("--raw/--no-raw", help="Overrides output.raw of the job.")
     ] = None,
+    baselines: Annotated[
+        str,
+        typer.Option(
+            "--baselines",
+            metavar="URL",
+            help="Where baselines are kept: a folder or a store; default: that of the settings.",
+        ),
+    ] = "",
+    accept_baseline: Annotated[
+        str,
+        typer.Option(
+            "--accept-baseline",
+            metavar="NAME",
+            help="Add the job to this baseline if it ends well and no gate fails.",
+        ),
+    ] = "",
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Show the application's output on stderr.")
     ] = False,
@@ -69,23 +87,35 @@ def run(
 
     Ctrl-C cancels it, keeps what was measured and leaves no process behind.
     """
-    job = _completed(console.read_job(file), file, results, raw)
+    job = _completed(console.read_job(file, changes or ()), file, results, raw)
     stderr = console.stderr(quiet)
-    with console.reporting(), _alone(job), Progress(stderr, job) as progress:
+    with console.reporting():
+        job = kept.with_wish(job, accept_baseline)
+    cancel = _cancelled_by_signals(stderr)
+    with (
+        console.reporting(), _alone(job), Telling(job, results, executor) as told,
+        Progress(stderr, job) as progress,
+    ):  # fmt: skip
+        known = settings.load()
+        place = kept.place_for(job, baselines, known)
         given = attempt.Given(
             job=job,
             folder=folder_of(file),
             executor=plan.named("executors", executor, "--executor"),
             store=store.FileStore(results),
-            settings=settings.load(),
-            tell=progress,
-            cancel=_cancelled_by_signals(stderr),
+            settings=known,
+            tell=lambda status: _tell_all((told, progress), status),
+            cancel=cancel,
             output=sys.stderr.fileno() if follow else None,
+            snapshots=kept.Snapshots(place, stderr),
         )
         _leftovers(given, restart, stderr)
         status = attempt.run_job(given)
+        not_kept = kept.honour(job, status, results, place, stderr)
     _finish(job, status, metrics_textfile)
     print_result(job, status, output.value, results)
+    if not_kept:
+        console.fail(not_kept, exits.Exit.PLATFORM_UNREACHABLE)
     raise typer.Exit(exits.of(status))
 
 
@@ -103,12 +133,25 @@ def _completed(
             update={"output": job.spec.output.model_copy(update={"raw": raw})}
         )
         job = job.model_copy(update={"spec": wanted})
+    job = _traced(job)
     if job.metadata.uid:
         return job
     place = (platform.node(), folder_of(file), str(results.absolute()))
     what = (job.spec.model_dump_json(), job.key, *place)
     uid = hashlib.sha256("\0".join(what).encode()).hexdigest()[:32]
     return job.model_copy(update={"metadata": job.metadata.model_copy(update={"uid": uid})})
+
+
+def _traced(job: spec.ProfilingJob) -> spec.ProfilingJob:
+    """The job with the trace of this process's environment, unless it names one itself."""
+    annotations = {**traces.annotations_of(os.environ), **job.metadata.annotations}
+    metadata = job.metadata.model_copy(update={"annotations": annotations})
+    return job.model_copy(update={"metadata": metadata})
+
+
+def _tell_all(listeners: Sequence[attempt.Tell], status: Status) -> None:
+    for tell in listeners:
+        tell(status)
 
 
 @contextmanager

@@ -80,19 +80,35 @@ def find(body: Body, access: Access, kubeconfig_token: str, tell: Tell, attempt:
     status = cluster.status_of(body)
     url = status.results.url if status.results else ""
     known = _trusted(body, url, access)
+    store = _opened(known, access, kubeconfig_token)
+    key = f"{_key(body)}/{attempt or _attempt(body, url)}"
+    told = attempt in {0, _attempt(body, url)} and status.results
+    listed = {one.path: one for one in (status.results.files if told and status.results else ())}
+    return _listed(store, key, body["metadata"]["uid"], listed, tell)
+
+
+def open_named(access: Access, name: str, kubeconfig_token: str) -> ResultStore:
+    """A store by its name in the settings, or where the one who asks says that it is.
+
+    Raises StoreRefusedError.
+    """
+    known = settings.load().stores.get(name, StoreSettings(url=CHART_URL))
+    if access.results_url:
+        known = known.model_copy(update={"url": access.results_url})
+    return _opened(known, access, kubeconfig_token)
+
+
+def _opened(known: StoreSettings, access: Access, kubeconfig_token: str) -> ResultStore:
+    """A store that a token may be shown to."""
     is_server = known.url.startswith(("http://", "https://"))
     token = access.token or ("" if access.token_file else kubeconfig_token)
-    store = stores.open_store(
+    return stores.open_store(
         known.url,
         token=token if is_server else "",
         token_file=access.token_file if is_server and not access.token else "",
         ca=known.ca,
         options=known.options,
     )
-    key = f"{_key(body)}/{attempt or _attempt(body, url)}"
-    told = attempt in {0, _attempt(body, url)} and status.results
-    listed = {one.path: one for one in (status.results.files if told and status.results else ())}
-    return _listed(store, key, body["metadata"]["uid"], listed, tell)
 
 
 def _trusted(body: Body, url: str, access: Access) -> StoreSettings:

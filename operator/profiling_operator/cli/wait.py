@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import aclosing
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
+from types import FrameType
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from profiling_operator.backoff import pauses
-from profiling_operator.cli import cluster, console, describe, exits
+from profiling_operator.cli import cluster, console, describe, exits, folders, places
 from profiling_operator.cli.cluster import Body, Form, Where
 from profiling_operator.cli.conversation import Conversation
 from profiling_operator.cli.exits import Exit
@@ -32,6 +34,7 @@ PATIENCE_SECONDS = 300.0  # an API server that is upgraded answers again before 
 APART_SECONDS = 120.0  # failures so far apart have nothing to do with each other
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 10.0
 POLL_SECONDS = 5.0  # where watching is not permitted
+SIGNALLED = 128  # and the signal's number: as shells tell of it
 SHORT_WATCH_SECONDS = 1.0  # one that ends sooner, with nothing seen, is a hiccup
 
 
@@ -60,7 +63,7 @@ Timeout = Annotated[
 
 
 def wait(
-    name: cluster.JobName,
+    name: places.Named,
     goal: Annotated[Goal, typer.Option("--for", help="What to wait for.")] = Goal.FINISHED,
     timeout: Timeout = None,
     wait_for_creation: Annotated[
@@ -76,15 +79,41 @@ def wait(
 
     Exit code 3: the job failed, or was deleted. 4: the time was over. See docs/cli.md.
     """
-    where = Where(namespace, context, kubeconfig)
-    waiting = Waiting(name, console.stderr(quiet), goal, timeout, wait_for_creation)
-    body = cluster.ask(where, waiting.through)
+    place = places.place(name)
+    stderr = console.stderr(quiet)
+    with stopping(name):
+        if isinstance(place, places.Folder):
+            wish = folders.Wish(REACHED[goal], goal, timeout, wait_for_creation)
+            with cluster.reporting():
+                body = folders.wait(place.path, wish, stderr)
+        else:
+            where = Where(namespace, context, kubeconfig)
+            waiting = Waiting(place.name, stderr, goal, timeout, wait_for_creation)
+            body = cluster.ask(where, waiting.through)
     status = cluster.status_of(body)
     if output in {Form.TEXT, Form.WIDE}:
         describe.print_outcome(console.stdout(), status, wide=output is Form.WIDE)
     else:
         cluster.print_job(body, output)
     raise typer.Exit(exits.of(status) if cluster.is_finished(status) else Exit.OK)
+
+
+@contextmanager
+def stopping(name: str) -> Iterator[None]:
+    """While it lasts, INT and TERM end only the wait, and say so: the job goes on."""
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        raise SystemExit(SIGNALLED + number)  # what asyncio lets through
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    except SystemExit:  # said here: the handler may have come in the middle of a line
+        typer.echo(f"no longer waiting; the job goes on (profjob cancel {name} ends it)", err=True)
+        raise
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def has_started(status: Status) -> bool:
@@ -129,7 +158,7 @@ class Waiting:
             async with aclosing(states):
                 async for body in states:
                     if progress is None:
-                        progress = Progress(self.stderr, cluster.outline(body))
+                        progress = Progress(self.stderr, cluster.outline(body)).__enter__()
                     status = cluster.status_of(body)
                     progress(status)
                     if REACHED[self.goal](status):
@@ -148,6 +177,7 @@ class Hiccups:
     """How long to go on asking a server that does not answer."""
 
     tell: Callable[[str], None]
+    patience: float = PATIENCE_SECONDS
     waits: Iterator[float] = field(default_factory=lambda: pauses(FIRST_PAUSE, LONGEST_PAUSE))
     since: float | None = None
     """When the failures began that go on, and when the last one was: of the event loop's clock."""
@@ -166,7 +196,7 @@ class Hiccups:
             self.over()
         self.since = now if self.since is None else self.since
         self.last = now
-        if not cluster.is_passing(error) or now - self.since > PATIENCE_SECONDS:
+        if not cluster.is_passing(error) or now - self.since > self.patience:
             raise error
         if str(error) not in self.told:
             self.told.add(str(error))
