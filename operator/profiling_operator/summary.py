@@ -3,6 +3,8 @@
 A measure is named `kind:NAME/what`, as in `timer:hot/inclusive`, or `app/duration`. Its values are
 those of the measured repetitions, in their order; warm-ups do not count. Values of equal names are
 added up over threads and processes, so a timer's inclusive time may exceed the run's duration.
+What is read off, and makes no sense added up, is `metric:NAME/mean` and `metric:NAME/max`: over all
+kernels and devices of a run, kernels by their launches. A run without a reading has no value.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from itertools import chain, islice
 from typing import Any
 
 from profiling_operator.entries import GPU_KINDS
-from profiling_operator.sums import MAIN_UNIT, Sums, Times, Totals, joined
+from profiling_operator.sums import MAIN_UNIT, CollectorSums, Sums, Times, Totals, joined
 from profiling_operator.workspace import RunRecord
 
 TOP = 50
@@ -86,6 +88,11 @@ class Summary(Totals):
             for name in one.counters.top(TOP):
                 values = one.counters.values(name, runs)
                 yield Measured(f"counter:{name}/value", one.units[name], values)
+        for one in self.by_collector.values():
+            means = _gauges(one)[0]
+            yield from chain.from_iterable(
+                means.measured(name, runs) for name in islice(means.sums.by_name, TOP)
+            )
 
     def _others(
         self, wanted: Sequence[str], told: set[str], runs: Sequence[int]
@@ -104,7 +111,7 @@ class Summary(Totals):
         for family in self._families():
             name = measure.removeprefix(family.before).removesuffix(family.after)
             if name in family.sums.by_name and measure == family.measure(name):
-                yield family.measured(name, runs)
+                yield from family.measured(name, runs)
 
     def _matching(
         self, matches: Callable[[str], object], runs: Sequence[int]
@@ -112,7 +119,7 @@ class Summary(Totals):
         for family in self._families():
             for name in family.sums.by_name:
                 if matches(family.measure(name)):
-                    yield family.measured(name, runs)
+                    yield from family.measured(name, runs)
 
     def _families(self) -> Iterator[Family]:
         for one in self.by_collector.values():
@@ -124,10 +131,28 @@ class Summary(Totals):
             yield Family("timer:", "/inclusive", times.inclusive)
             yield Family("sample:", "/exclusive", times.sampled)
             yield Family("counter:", "/value", one.counters, one.units)
+            yield from _gauges(one)
 
     def top(self, count: int) -> list[tuple[str, float, float]]:
         """The names with the most time: name, nanoseconds over all runs, share of the total."""
         return _top(*self._first_told(), count)
+
+    def totals(self) -> dict[str, float]:
+        """All time of each kind, over all runs: what shares are parts of.
+
+        Not of kinds that several collectors measured: their times are the same.
+        """
+        found: dict[str, list[Sums]] = {}
+        for one in self.by_collector.values():
+            told, kind = _told(one.times)
+            for key, sums in {kind: told, **one.times.events}.items():
+                if sums.by_name:
+                    found.setdefault(key, []).append(sums)
+        return {
+            kind: several[0].grand_total()
+            for kind, several in found.items()
+            if len(several) == 1 and not several[0].truncated
+        }
 
     def headline(self, runs: int) -> str:
         """What most of the time went to, as in `hot 81 % of 12.4 s`; empty without times."""
@@ -166,10 +191,20 @@ class Family:
         """The measure of a name."""
         return f"{self.before}{name}{self.after}"
 
-    def measured(self, name: str, runs: Sequence[int]) -> Measured:
-        """The measure of a name with its values."""
-        unit = self.units.get(name, MAIN_UNIT)
-        return Measured(self.measure(name), unit, self.sums.values(name, runs))
+    def measured(self, name: str, runs: Sequence[int]) -> Iterator[Measured]:
+        """The measure of a name with its values; none where no run has one."""
+        values = self.sums.values(name, runs)
+        if values:
+            yield Measured(self.measure(name), self.units.get(name, MAIN_UNIT), values)
+
+
+def _gauges(one: CollectorSums) -> tuple[Family, Family]:
+    """Metrics: their means first."""
+    gauges = one.gauges
+    return (
+        Family("metric:", "/mean", gauges.means(), gauges.units),
+        Family("metric:", "/max", gauges.largest(), gauges.units),
+    )
 
 
 def _top(times: Sums, is_prefixed: bool, count: int) -> list[tuple[str, float, float]]:

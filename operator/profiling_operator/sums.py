@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from profiling_operator.entries import Entry, Kind, Number
@@ -11,10 +12,11 @@ from profiling_operator.entries import Entry, Kind, Number
 NAMES_LIMIT = 200_000
 KEPT_NAMES = 50_000
 METRICS_LIMIT = 16
+GAUGES_LIMIT = 10_000
 MAIN_UNIT = "ns"
 
 # Looked up once: an enumeration's members cost more than the sums.
-COUNTER, SAMPLE = Kind.COUNTER, Kind.SAMPLE
+COUNTER, SAMPLE, METRIC = Kind.COUNTER, Kind.SAMPLE, Kind.METRIC
 EVENTS = frozenset({Kind.KERNEL, Kind.MEMCPY, Kind.MEMSET, Kind.API, Kind.OS, Kind.RANGE})
 """Kinds of which each entry has a duration of its own, or the sum of some."""
 
@@ -65,6 +67,90 @@ class Sums:
         self.by_name = {name: self.by_name[name] for name in self.top(KEPT_NAMES)}
 
 
+class Levels(Sums):
+    """Numbers that are not added up: a run without one has no value, not 0."""
+
+    def values(self, name: str, runs: Sequence[int]) -> tuple[Number, ...]:
+        """A name's number in each run that has one."""
+        found = self.by_name.get(name, {})
+        return tuple(found[run] for run in runs if run in found)
+
+
+@dataclass
+class Gauge:
+    """One metric in one run: readings, each of which may stand for several calls."""
+
+    total: Number = 0
+    calls: Number = 0
+    largest: Number = -math.inf
+
+    def add(self, total: Number, calls: Number, largest: Number) -> None:
+        """Add readings."""
+        self.total += total
+        self.calls += calls
+        self.largest = max(self.largest, largest)
+
+
+class Gauges:
+    """Metrics: what is read off, as the share of a GPU that is busy, by name and run.
+
+    A name stands for all kernels and devices. Of two units the first one is told.
+    """
+
+    def __init__(self) -> None:
+        """Nothing yet."""
+        self.by_name: dict[str, dict[int, Gauge]] = {}
+        self.units: dict[str, str] = {}
+
+    def read(self, entry: Entry) -> None:
+        """Take an entry's value: the mean of its calls, where it tells how many they are.
+
+        Of a metric that has another name than the entry the value is an amount, as in TAU's series.
+        """
+        value, calls = entry.value, entry.calls or 1
+        if value is None or entry.metric != entry.name or calls < 0:
+            return
+        gauge = self._of(entry.name, entry.unit or "1", entry.run)
+        if gauge is not None:
+            gauge.add(value * calls, calls, value if entry.max is None else entry.max)
+
+    def merge(self, other: Gauges) -> None:
+        """Add another's readings."""
+        for name, runs in other.by_name.items():
+            for run, theirs in runs.items():
+                gauge = self._of(name, other.units[name], run)
+                if gauge is not None:
+                    gauge.add(theirs.total, theirs.calls, theirs.largest)
+
+    def means(self) -> Levels:
+        """The mean of each metric in each run, where calls count."""
+        return self._levels(lambda gauge: gauge.total / gauge.calls)
+
+    def largest(self) -> Levels:
+        """The largest reading of each metric in each run."""
+        return self._levels(lambda gauge: gauge.largest)
+
+    def _levels(self, of: Callable[[Gauge], Number]) -> Levels:
+        found = Levels()
+        found.by_name = {
+            name: {run: of(gauge) for run, gauge in runs.items()}
+            for name, runs in self.by_name.items()
+        }
+        return found
+
+    def _of(self, name: str, unit: str, run: int) -> Gauge | None:
+        """Where a reading goes; None past the limit, or in another unit."""
+        runs = self.by_name.get(name)
+        if runs is None:
+            if len(self.by_name) >= GAUGES_LIMIT:
+                return None
+            runs = self.by_name[name] = {}
+            self.units[name] = unit
+        if self.units[name] != unit:
+            return None
+        return runs.get(run) or runs.setdefault(run, Gauge())
+
+
 def joined(sums: Mapping[str, Sums]) -> Sums:
     """All sums in one, each name with its key before it: `kernel:vectorAdd`."""
     all_of_them = Sums()
@@ -107,7 +193,7 @@ class Times:
 
 
 class CollectorSums:
-    """What one collector measured: times by metric, the first one first, and counters."""
+    """What one collector measured: times by metric, the first one first, counters, and metrics."""
 
     def __init__(self) -> None:
         """Nothing yet."""
@@ -115,6 +201,7 @@ class CollectorSums:
         self.counters = Sums()
         self.units: dict[str, str] = {}
         """Of counters."""
+        self.gauges = Gauges()
 
     @property
     def times(self) -> Times:
@@ -141,6 +228,7 @@ class CollectorSums:
             if mine is not None:
                 mine.merge(times)
         self.counters.merge(other.counters)
+        self.gauges.merge(other.gauges)
         self.units = {**other.units, **self.units}
 
 
@@ -161,6 +249,8 @@ class Totals:
             sums = self.by_collector[entry.collector] = CollectorSums()
         if kind is COUNTER:
             sums.count(entry)
+        elif kind is METRIC:
+            sums.gauges.read(entry)
         elif entry.unit == MAIN_UNIT:
             times = sums.by_metric.get(entry.metric) or sums.of_metric(entry.metric)
             if times is not None:
