@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from profiling_operator import artifacts, entries, gates, machines, plan, store, workspace
+from profiling_operator import artifacts, entries, gates, machines, plan, report, store, workspace
 from profiling_operator.captures import Capture, FileNote
 from profiling_operator.convert import Circumstances, Conversion, Converted
 from profiling_operator.errors import ArtifactError
@@ -26,6 +26,7 @@ from profiling_operator.status import (
     Collected,
     CollectorOutcome,
     Facts,
+    GateStatus,
     Measure,
     Phase,
     Results,
@@ -97,9 +98,8 @@ def collect(
         **_metadata(planned, seen, done, scanned), **_outcome_of(seen, collected, ending),
     })  # fmt: skip
     verdicts = tuple(one.status for one in judged)
-    if verdicts:
-        suite = f"{planned.namespace}.{planned.series}"
-        store.write_whole(folder / gates.JUNIT_FILE, gates.junit(suite, verdicts))
+    _write_for_others(folder, planned, ending, verdicts, measured)
+    report.write_anyhow(folder)
     results = Results(
         files=store.listing(folder, {ENTRIES_FILE: count}),
         summary=_read_first(planned, measured),
@@ -108,12 +108,29 @@ def collect(
     return replace(collected, results=results, gates=verdicts)
 
 
+def _write_for_others(
+    folder: Path,
+    planned: plan.Plan,
+    ending: Verdict | None,
+    verdicts: Sequence[GateStatus],
+    measured: Sequence[Measured],
+) -> None:
+    """What other tools read: the verdicts, and the numbers of a job that succeeded."""
+    if verdicts:
+        suite = f"{planned.namespace}.{planned.series}"
+        store.write_whole(folder / gates.JUNIT_FILE, gates.junit(suite, verdicts))
+    if ending is None or ending.phase is Phase.SUCCEEDED:
+        for name, text in gates.benchmarks(planned.gates, measured, SUMMARY_LIMIT).items():
+            store.write_whole(folder / name, text)
+
+
 def _numbers(conversion: Conversion, measured: Sequence[Measured]) -> dict[str, Any]:
     """The numbers of the summary."""
     top = conversion.numbers.summary.top(SUMMARY_LIMIT)
     return {
         "measures": [one.as_json() for one in measured],
         "top": [{"name": name, "nanoseconds": time, "share": share} for name, time, share in top],
+        "totals": conversion.numbers.summary.totals(),
         "stacksLeftOut": conversion.numbers.stacks.left_out,
         "timelineLeftOut": conversion.numbers.timeline.left_out,
     }
