@@ -2,8 +2,9 @@
 
     python3 tools/consumers.py
 
-speedscope, the engine of Chrome's Performance panel, and a browser's stand-in, as
-tests/consumers/package-lock.json names them, by checksum: 45 MB from npm's registry, once. They
+speedscope, the engine of Chrome's Performance panel, a browser's stand-in, and what drives a real
+browser and checks its pages (puppeteer-core, axe-core), as tests/consumers/package-lock.json names
+them, by checksum: 100 MB on the disk, from npm's registry, once. They
 land in ${XDG_CACHE_HOME:-~/.cache}/profjob/consumers/DIGEST/node_modules, and no script of theirs
 is run. Needs Node.js >= 18 and npm. Standard library only.
 """
