@@ -6,9 +6,10 @@ PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11 py
 VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO := build/demo
+IMAGE ?= profiling-operator
 PYTEST_ARGS ?=
 
-.PHONY: help demo test images cluster cluster-down demo-cluster lint format generate launcher wheel lock bench setup setup-dev clean
+.PHONY: help demo test images image chart cluster cluster-down demo-cluster lint format generate launcher wheel lock bench setup setup-dev clean
 
 help:  ## Show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "%-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +33,15 @@ test: setup-dev  ## Run the tests that this machine can run; name the others
 images:  ## Make the images of tests and examples, from Debian's packages
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed"; exit 1; }
 	@$(PYTHON) tools/make_images.py
+
+image:  ## Build profjob's image, as IMAGE
+	docker build --tag $(IMAGE) .
+
+chart:  ## Check and package the Helm chart
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed"; exit 1; }
+	@helm=$$(command -v helm || echo "$$($(PYTHON) tools/go_programs.py helm)/helm") && \
+	  $$helm lint --strict charts/profiling-operator && \
+	  $$helm package charts/profiling-operator --destination build/chart
 
 cluster:  ## Start a Kubernetes on this machine (as root), or use KUBECONFIG; load the images
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed"; exit 1; }
@@ -68,6 +78,10 @@ wheel: setup-dev  ## Build the wheel, with the launcher for x86_64 and aarch64
 bench: setup-dev  ## Run the benchmarks with small sizes; bench/README.md has the real ones
 	$(BIN)/python bench/overhead.py --repetitions 1 --rounds 40
 	$(BIN)/python bench/convert.py --megabytes 1 --repeat 1
+	$(BIN)/python bench/gates.py simulate --series 8
+	$(BIN)/python bench/gates.py power --trials 2
+	$(BIN)/python bench/gates.py real --series 1
+	$(BIN)/python bench/compare.py 1
 	@if docker image inspect profiling-operator/python:local >/dev/null 2>&1; then \
 	  $(BIN)/python bench/docker_overhead.py --repetitions 1 --rounds 40 --megabytes 10; \
 	else echo "left out: docker_overhead.py, which needs a Docker engine and 'make images'"; fi

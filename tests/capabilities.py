@@ -118,6 +118,11 @@ CAPABILITIES: dict[str, Capability] = {
         lambda: _compiles("cc", "-fsanitize=address,undefined"),
         "gcc's sanitizers: apt-get install gcc libasan8 libubsan1",
     ),
+    "browser": Capability(
+        lambda: _has("chromium") and bool(_script("consumers").installed()),
+        "a browser and what drives it: apt-get install chromium nodejs npm, then "
+        "python3 tools/consumers.py",
+    ),
     "consumers": Capability(
         lambda: bool(_script("consumers").installed()),
         "the viewers that open exported files: apt-get install nodejs npm, then "
@@ -146,6 +151,11 @@ CAPABILITIES: dict[str, Capability] = {
     ),
     "images": Capability(
         lambda: _images(own=False), "the images of tests and examples, up to date: make images"
+    ),
+    "jenkins": Capability(
+        lambda: bool(_script("jenkins").installed()),
+        "what runs and lints pipelines: apt-get install default-jre-headless maven nodejs npm, "
+        "then python3 tools/jenkins.py",
     ),
     "kubeconform": _built_with_go("kubeconform"),
     "mount": Capability(

@@ -1,6 +1,7 @@
 """Three threads that parse, compress and multiply; most of the time goes to `hot`.
 
-Ends by itself after the number of rounds given, or never with `--forever`.
+Ends by itself after the number of rounds given, or never with `--forever`. `SLOWER=30` in the
+environment has it do 30 % more in each round: a change that a gate should find.
 """
 
 from __future__ import annotations
@@ -8,7 +9,9 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import os
 import threading
+import time
 import zlib
 from collections.abc import Iterable
 
@@ -32,12 +35,14 @@ def squeeze(size: int) -> int:
     return sum(len(zlib.compress(b"profiling" * (number % 97))) for number in range(size))
 
 
-def work(rounds: Iterable[int]) -> None:
+def work(rounds: Iterable[int], pace: float = 0.0, percent: int = 100) -> None:
     """What each thread does."""
     for _ in rounds:
-        hot(150_000)
-        parse(150)
-        squeeze(8)
+        ends = time.monotonic() + pace * percent / 100
+        hot(1500 * percent)
+        parse(150 * percent // 100)
+        squeeze(8 * percent // 100)
+        time.sleep(max(0.0, ends - time.monotonic()))
 
 
 def main() -> None:
@@ -46,12 +51,21 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=100)
     parser.add_argument("--threads", type=int, default=3)
     parser.add_argument("--forever", action="store_true")
+    parser.add_argument(
+        "--pace",
+        type=float,
+        default=0.0,
+        metavar="SECONDS",
+        help="how long each round takes at least, as where a device sets the pace",
+    )
     given = parser.parse_args()
+    percent = 100 + int(os.environ.get("SLOWER", "0"))
+    rounds = itertools.count() if given.forever else range(given.rounds)
     threads = [
         threading.Thread(
             target=work,
             name=f"worker-{index}",
-            args=(itertools.count() if given.forever else range(given.rounds),),
+            args=(rounds, given.pace, percent),
         )
         for index in range(given.threads)
     ]

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
+import pytest
 import yaml
 
 from making import Run
-from profiling_operator import __version__, registry
+from profiling_operator import __main__, __version__, registry
 
 
 def test_render_prints_the_plan(profjob: Run, job_file: Callable[..., str]) -> None:
@@ -78,3 +79,20 @@ def test_the_version_is_printed(profjob: Run) -> None:
 def test_an_unknown_command_is_usage(profjob: Run) -> None:
     """Exit code 2."""
     assert profjob("rum").returncode == 2
+
+
+def test_a_bug_does_not_look_like_a_gate(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Python's own exit code after a traceback is 1, which pipelines take for a regression."""
+
+    def broken() -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(__main__, "app", broken)
+
+    with pytest.raises(SystemExit) as ended:
+        __main__.main()
+
+    assert ended.value.code == __main__.BROKEN == 70
+    assert "RuntimeError: a bug" in capsys.readouterr().err
