@@ -10,7 +10,7 @@ from docker.errors import APIError, DockerException, ImageNotFound
 
 from profiling_operator.engine import Engine
 from profiling_operator.errors import ImageError, PreflightError, Reason
-from profiling_operator.images import Image, obtain
+from profiling_operator.images import Image, obtain, resolved
 
 
 class Api:
@@ -201,3 +201,15 @@ def test_an_image_of_another_architecture_is_refused(architecture: str, told: st
 
     assert caught.value.reason is Reason.CANNOT_START
     assert str(caught.value) == f"app is for {told}, the engine's machine is x86_64"
+
+
+@pytest.mark.parametrize(("digests", "told"), [
+    (["registry.example/app@sha256:2"], "registry.example/app@sha256:2"),
+    ([], "sha256:1"), (None, "sha256:1"),
+])  # fmt: skip
+def test_an_image_is_told_by_its_digest(digests: list[str] | None, told: str) -> None:
+    """As a registry knows it, else as the engine does; also one that was removed meanwhile."""
+    api = Api(**{"sha256:1": {**image(), "RepoDigests": digests}})
+
+    assert resolved(Engine("U", api), "sha256:1") == told
+    assert resolved(Engine("U", api), "sha256:9") == "sha256:9"

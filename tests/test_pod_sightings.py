@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -301,3 +302,16 @@ def test_a_status_of_anybodys_making_is_no_trouble() -> None:
     assert seen(odd).stage is Stage.ENDED
     assert seen({**odd, "status": {}}).stage is Stage.QUEUED
     assert seen({**odd, "status": {"conditions": [BOUND]}}).stage is Stage.STARTING
+
+
+@pytest.mark.parametrize(("said", "image"), [
+    ("registry.example/app@sha256:1", "registry.example/app@sha256:1"),
+    ("docker-pullable://app@sha256:1", "app@sha256:1"),
+    (None, ""),
+])  # fmt: skip
+def test_the_image_is_told_as_it_was_resolved(said: str | None, image: str) -> None:
+    """Whatever tag the job named; nothing before the kubelet knows it."""
+    there = copy.deepcopy(known.pod())
+    there["status"]["containerStatuses"][0]["imageID"] = said
+
+    assert seen(there).image == image

@@ -232,7 +232,12 @@ class _Attempt:
     def _described(self, seen: Observation) -> AttemptStatus:
         started = seen.started.started_at if seen.started else ""
         return self._record.model_copy(
-            update={"node_name": seen.node, "device": seen.device, "started_at": started}
+            update={
+                "node_name": seen.node,
+                "device": seen.device,
+                "image": seen.image,
+                "started_at": started,
+            }
         )
 
     def _retry_is_due(self, seen: Observation) -> bool:

@@ -43,6 +43,19 @@ def obtain(here: Engine, reference: str, pull: str, tell: Tell) -> Image:
     return found
 
 
+def resolved(here: Engine, image: str) -> str:
+    """The name and digest by which a registry has the image of an id; the id where none does.
+
+    Raises ExecutorError where the engine does not answer.
+    """
+    try:
+        with here.asked(f"inspect {image}"):
+            digests = here.api.inspect_image(image).get("RepoDigests") or ()
+    except FileNotFoundError:  # removed while its container runs
+        return image
+    return str(next(iter(digests), image))
+
+
 def _inspected(here: Engine, reference: str) -> Image | None:
     try:
         with here.asked(f"inspect {reference}"):

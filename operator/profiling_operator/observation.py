@@ -32,3 +32,5 @@ class Observation:
     message: str = ""
     node: str = ""
     device: str = ""
+    image: str = ""
+    """The application's image as the platform resolved it, with a digest; empty: not known."""

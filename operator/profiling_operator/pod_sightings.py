@@ -20,6 +20,7 @@ Failure = tuple[Reason, str]
 
 OVERDUE = timedelta(seconds=60)
 CRASHES = 2  # restarts of a sidecar before the start that are too many
+PULLABLE = "docker-pullable://"  # before the name that some runtimes tell
 PULL_FAILS_AT_ONCE = {"InvalidImageName", "ErrImageNeverPull"}
 PULL_FAILS = {"ErrImagePull", "ImagePullBackOff", "ImageInspectError", "RegistryUnavailable"}
 CONFIG_FAILS = {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
@@ -54,6 +55,8 @@ class Sighting:
     node: str = ""
     created_at: str = ""
     """Of the Job."""
+    image: str = ""
+    """Of the application, with its digest; empty before it is there."""
     scheduled_at: str = ""
     started_at: str = ""
     finished_at: str = ""
@@ -113,6 +116,7 @@ def _look_at(pod: Body, now: datetime) -> Sighting:
         pod_name=_text(pod, "metadata", "name"),
         pod_uid=_text(pod, "metadata", "uid"),
         node=_text(pod, "spec", "nodeName"),
+        image=str((states.get(pods.APP) or {}).get("imageID") or "").removeprefix(PULLABLE),
         scheduled_at=_time(scheduled) if scheduled.get("status") == "True" else "",
         started_at="" if cannot_run else str((running or app or {}).get("startedAt") or ""),
         finished_at=str((app or {}).get("finishedAt") or ""),

@@ -50,12 +50,14 @@ def observation(
     playback: Mapping[str, Any] | None = None,
     last_words: str = "",
     node: str = "",
+    image: str = "",
 ) -> Observation:
     """What a container as `docker inspect` shows it and the launcher's records say together."""
     state = STATE_OF_STATUS.get(container["State"]["Status"], State.RUNNING)
     seen = Observation(
-        state=state, started=records.started, runs=records.runs, exit=records.exit, node=node
-    )
+        state=state, started=records.started, runs=records.runs, exit=records.exit,
+        node=node, image=image,
+    )  # fmt: skip
     if state is State.LOST:
         return replace(seen, exit=None, message="somebody is removing the container")
     if state is not State.ENDED:

@@ -275,6 +275,7 @@ def _metadata(
         "uid": planned.uid,
         "attempt": planned.attempt,
         "node": seen.node,
+        "image": seen.image,
         "device": seen.device,
         "collectors": [{"name": one.name, "options": one.options} for one in planned.collectors],
         "tools": [

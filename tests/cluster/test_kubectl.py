@@ -82,6 +82,7 @@ def test_the_plugin_from_apply_to_files(namespace: Namespace, tmp_path: Path) ->
 
     assert waited.returncode == 0, waited.stderr
     status = namespace.status()
+    assert "sha256:" in status["attempts"][0]["image"]
     listed = json.loads(profjob(namespace, "list", "--output", "json").stdout)
     assert [one["metadata"]["name"] for one in listed["items"]] == ["test"]
     described = profjob(namespace, "describe", "test").stdout

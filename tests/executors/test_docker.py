@@ -178,6 +178,7 @@ def test_what_died_while_starting_is_started_anew(docker: Started) -> None:
     while (seen := docker.wait(planned.name, 60)).state is not State.ENDED:
         pass
     assert seen.exit is not None and seen.exit.reason == Reason.COMPLETED
+    assert "sha256:" in seen.image
 
 
 @needs_docker

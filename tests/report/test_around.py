@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import made_up_results as made
 from profiling_operator.report import around, results
 from profiling_operator.report.results import Results
@@ -24,6 +26,18 @@ def test_the_environment_is_what_changes_numbers(tmp_path: Path) -> None:
         "Image": "registry.example/nbody:7", "Digest": "sha256:abc", "Series": "nbody",
         "Attempt": "1", "Job UID": "u-1",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(("metadata", "status"), [
+    ({"image": "registry.example/nbody@sha256:def"}, None),
+    ({"image": ""}, {"attempts": [{"number": 1, "image": "registry.example/nbody@sha256:def"}]}),
+])  # fmt: skip
+def test_a_tag_is_resolved_to_a_digest(tmp_path: Path, metadata: Any, status: Any) -> None:
+    """By the engine, or by the operator, which sees what the uploader cannot."""
+    given = {"status": {"status": status}} if status else {}
+    found = dict(around.environment(read(tmp_path, metadata=made.metadata(**metadata), **given)))
+
+    assert found["Digest"] == "sha256:def"
 
 
 def test_the_status_tells_what_older_metadata_does_not(tmp_path: Path) -> None:

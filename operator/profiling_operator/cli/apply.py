@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Annotated
 
 import typer
 
-from profiling_operator import plan, pod_refusals, spec
+from profiling_operator import baselines, plan, pod_refusals, spec
 from profiling_operator.cli import cluster, console, describe, exits, manifests
 from profiling_operator.cli.cluster import Body, Form, Where
 from profiling_operator.cli.conversation import Conversation
@@ -20,7 +19,6 @@ from profiling_operator.cli.wait import Hiccups, Timeout, Waiting, follow
 from profiling_operator.errors import ApiError, ConflictError, NotFoundError, SpecError
 from profiling_operator.settings import Settings, StoreSettings
 
-BASELINE = re.compile(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?")
 EXISTS = "AlreadyExists"
 ROUNDS = 5  # of others who create and delete the job of this name meanwhile
 PATIENCE_SECONDS = 30.0
@@ -30,8 +28,8 @@ SHOWN = 3
 
 def baseline_name(text: str) -> str:
     """The name of a baseline. Raises BadParameter."""
-    if text and not BASELINE.fullmatch(text):
-        raise typer.BadParameter(f"{text!r}: must be lower-case letters, digits and -, as in main")
+    if text and (why := baselines.name_problem(text)):
+        raise typer.BadParameter(why)
     return text
 
 

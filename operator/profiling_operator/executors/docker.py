@@ -20,6 +20,7 @@ from profiling_operator import (
     attempt_folder,
     containers,
     engine,
+    images,
     machines,
     provisioning,
     settings,
@@ -90,6 +91,7 @@ class Docker:
         self._connected: Engine | None = None
         self._watches: dict[str, Watch] = {}
         self._records: dict[str, tuple[float, Records]] = {}
+        self._images: dict[str, str] = {}
 
     def _engine(self) -> Engine:
         if self._connected is None:
@@ -161,7 +163,15 @@ class Docker:
         is_lost = _has_ended(found) and records.exit is None
         words = here.last_words(attempt) if is_lost else ""
         server = here.inspected(Attempt(attempt).playback) if records.exit else None
-        return observation(found, records, server, words, str(here.info().get("Name", "")))
+        node = str(here.info().get("Name", ""))
+        return observation(found, records, server, words, node, self._image_of(found))
+
+    def _image_of(self, found: Mapping[str, Any]) -> str:
+        """Asked for once."""
+        image = str(found.get("Image") or "")
+        if image and image not in self._images:
+            self._images[image] = images.resolved(self._engine(), image)
+        return self._images.get(image, "")
 
     def _records_of(self, attempt: str, found: Mapping[str, Any]) -> Records:
         """Read anew, but of a running container only now and then: reading disturbs it."""

@@ -152,6 +152,7 @@ class Case:
             "pod_name": seen.pod_name,
             "pod_uid": seen.pod_uid,
             "node_name": seen.node,
+            "image": seen.image,
             "started_at": self.begin,
             "finished_at": seen.finished_at if seen.stage is Stage.ENDED else "",
         }

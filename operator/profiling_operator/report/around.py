@@ -63,7 +63,8 @@ def environment(results: Results) -> Iterator[tuple[str, str]]:
     summary, metadata, machine = results.summary, results.metadata, results.machine
     attempts = results.status.attempts if results.status else ()
     last = attempts[-1] if attempts else None
-    image, _, digest = summary.image.partition("@")
+    image, _, named = summary.image.partition("@")
+    resolved = metadata.image or (last.image if last else "")
     told = {
         "GPU": " + ".join(machine.gpus),
         "Device": metadata.device or (last.device if last else ""),
@@ -71,7 +72,7 @@ def environment(results: Results) -> Iterator[tuple[str, str]]:
         "Processor": machine.cpu,
         "Node": metadata.node or (last.node_name if last else ""),
         "Image": image,
-        "Digest": digest,
+        "Digest": resolved.rpartition("@")[2] or named,
         "Series": summary.series or metadata.series,
         "Attempt": str(metadata.attempt or ""),
         "Job UID": metadata.uid,

@@ -144,6 +144,8 @@ class Metadata(Part, frozen=True, kw_only=True, rename="camel"):
     attempt: int = 0
     node: str = ""
     device: str = ""
+    image: str = ""
+    """As it was resolved, with its digest."""
     collectors: tuple[Asked, ...] = ()
     tools: tuple[dict[str, Any], ...] = ()
     files: tuple[Noted, ...] = ()

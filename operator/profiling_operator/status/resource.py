@@ -72,6 +72,8 @@ class AttemptStatus(Frozen):
     """The node or host on which it ran."""
     device: str = ""
     """The GPU that it had."""
+    image: str = ""
+    """The application's image as it was resolved, with its digest."""
     outcome: str = ""
     """Why it ended: see docs/reasons.md. Empty while it runs."""
     started_at: str = ""
