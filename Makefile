@@ -82,6 +82,7 @@ bench: setup-dev  ## Run the benchmarks with small sizes; bench/README.md has th
 	$(BIN)/python bench/gates.py power --trials 2
 	$(BIN)/python bench/gates.py real --series 1
 	$(BIN)/python bench/compare.py 1
+	$(BIN)/python bench/report.py --entries 20000
 	@if docker image inspect profiling-operator/python:local >/dev/null 2>&1; then \
 	  $(BIN)/python bench/docker_overhead.py --repetitions 1 --rounds 40 --megabytes 10; \
 	else echo "left out: docker_overhead.py, which needs a Docker engine and 'make images'"; fi
