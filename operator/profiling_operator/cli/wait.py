@@ -254,9 +254,12 @@ async def _watched(
     try:
         async with aclosing(changes):
             async for kind, changed in changes:
-                if kind != "BOOKMARK" and changed["metadata"]["uid"] == metadata["uid"]:
-                    hiccups.over()
-                    yield kind, changed
+                if kind == "BOOKMARK":
+                    continue
+                if changed["metadata"]["uid"] != metadata["uid"]:
+                    return  # a new one of its name: this one is gone, whatever was missed
+                hiccups.over()
+                yield kind, changed
     except ExpiredError:
         await hiccups.rest()
     except ForbiddenError:
@@ -264,8 +267,13 @@ async def _watched(
     except ApiError as error:
         await hiccups.bear(error)
     else:
-        if asyncio.get_running_loop().time() - began < SHORT_WATCH_SECONDS:
-            await hiccups.rest()
+        await _rest_after(began, hiccups)
+
+
+async def _rest_after(began: float, hiccups: Hiccups) -> None:
+    """A watch that ended soon, with nothing seen, is not begun again at once."""
+    if asyncio.get_running_loop().time() - began < SHORT_WATCH_SECONDS:
+        await hiccups.rest()
 
 
 async def _looked(asked: Conversation, name: str, hiccups: Hiccups) -> Body | None:
