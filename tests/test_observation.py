@@ -21,7 +21,7 @@ def test_an_observation_says_nothing_that_was_not_seen() -> None:
 
     assert dataclasses.asdict(seen) == {
         "state": State.STARTING, "started": None, "runs": (), "exit": None, "reason": None,
-        "message": "", "node": "", "device": "",
+        "message": "", "node": "", "device": "", "image": "",
     }  # fmt: skip
 
 
