@@ -98,28 +98,15 @@ class Summary(Totals):
         self, wanted: Sequence[str], told: set[str], runs: Sequence[int]
     ) -> Iterator[Measured]:
         """What is wanted and not told yet: first what a name means, then what patterns match."""
-        exact = [one for name in wanted for one in self._named(name, runs)]
+        families = tuple(self._families())
+        exact = [one for name in wanted for one in _named(families, name, runs)]
         known = told | {one.measure for one in exact}
         patterns = [one for one in wanted if one not in known and is_pattern(one)]
-        matched = self._matching(_matcher(patterns), runs) if patterns else ()
+        matched = _matched(families, _matcher(patterns), runs) if patterns else ()
         for one in chain(exact, matched):
             if one.measure not in told:
                 told.add(one.measure)
                 yield one
-
-    def _named(self, measure: str, runs: Sequence[int]) -> Iterator[Measured]:
-        for family in self._families():
-            name = measure.removeprefix(family.before).removesuffix(family.after)
-            if name in family.sums.by_name and measure == family.measure(name):
-                yield from family.measured(name, runs)
-
-    def _matching(
-        self, matches: Callable[[str], object], runs: Sequence[int]
-    ) -> Iterator[Measured]:
-        for family in self._families():
-            for name in family.sums.by_name:
-                if matches(family.measure(name)):
-                    yield from family.measured(name, runs)
 
     def _families(self) -> Iterator[Family]:
         for one in self.by_collector.values():
@@ -205,6 +192,24 @@ def _gauges(one: CollectorSums) -> tuple[Family, Family]:
         Family("metric:", "/mean", gauges.means(), gauges.units),
         Family("metric:", "/max", gauges.largest(), gauges.units),
     )
+
+
+def _named(families: Sequence[Family], measure: str, runs: Sequence[int]) -> Iterator[Measured]:
+    """What a name means."""
+    for family in families:
+        name = measure.removeprefix(family.before).removesuffix(family.after)
+        if name in family.sums.by_name and measure == family.measure(name):
+            yield from family.measured(name, runs)
+
+
+def _matched(
+    families: Sequence[Family], matches: Callable[[str], object], runs: Sequence[int]
+) -> Iterator[Measured]:
+    """What a pattern matches."""
+    for family in families:
+        for name in family.sums.by_name:
+            if matches(family.measure(name)):
+                yield from family.measured(name, runs)
 
 
 def _top(times: Sums, is_prefixed: bool, count: int) -> list[tuple[str, float, float]]:

@@ -92,12 +92,10 @@ def of_window(
     middle = _quantile(sorted(theirs), 0.5)
     jobs = _of_jobs([one - center for one in each], theirs)
     centers = _drawn(each, Statistic.MEDIAN, len(each), salt=2)
-    noise = sorted(
+    return _noise(center, (
         (mine - middle) + job - (there - center)
         for mine, job, there in zip(own, jobs, centers, strict=True)
-    )
-    below, above = _quantile(noise, 1 - CERTAINTY), _quantile(noise, CERTAINTY)
-    return Noise(center, min(below, 0.0), max(above, 0.0))
+    ))  # fmt: skip
 
 
 def of_pair(before: Sequence[float], after: Sequence[float], statistic: Statistic) -> Noise:
@@ -111,9 +109,15 @@ def of_pair(before: Sequence[float], after: Sequence[float], statistic: Statisti
     own = _drawn(pool, statistic, len(after))
     stretches = _stretches(len(before) + len(after) - 1)
     pairs = zip(own, theirs, stretches, strict=True)
-    noise = sorted((mine - there) * stretch for mine, there, stretch in pairs)
+    center = STATISTICS[statistic](before)
+    return _noise(center, ((mine - there) * stretch for mine, there, stretch in pairs))
+
+
+def _noise(center: float, draws: Iterable[float]) -> Noise:
+    """What changes without a change are like, by draws of them."""
+    noise = sorted(draws)
     below, above = _quantile(noise, 1 - CERTAINTY), _quantile(noise, CERTAINTY)
-    return Noise(STATISTICS[statistic](before), min(below, 0.0), max(above, 0.0))
+    return Noise(center, min(below, 0.0), max(above, 0.0))
 
 
 def _residuals(values: Sequence[float]) -> list[float]:

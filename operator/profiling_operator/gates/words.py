@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
 from profiling_operator import quantities
+
+Scale = tuple[int, str]
+"""How much of the smallest one a unit is, and its sign."""
 
 NAME_SHOWN = 200  # characters of a measure's name in a message
 FEW = 3  # significant digits
@@ -40,9 +43,13 @@ def in_unit(written: str | int, unit: str) -> Decimal:
 def shown(number: float | Decimal, unit: str, digits: int = FEW) -> str:
     """A number for people, in a unit that fits its size: `1.31 s`, `8 GiB`, `12 %`."""
     scaled = float(Decimal(number) * NANOSECONDS_IN.get(unit, 1))
-    scales = SCALES.get(unit, ((1, unit),))
-    factor, word = next((one for one in scales if one[0] <= abs(scaled)), scales[-1])
+    factor, word = fitting(scaled, SCALES.get(unit, ((1, unit),)))
     return f"{_rounded(scaled / factor, digits)} {word}".rstrip()
+
+
+def fitting(number: float, scales: Sequence[Scale]) -> Scale:
+    """The largest of these units, the largest first, of which a number has one at least."""
+    return next((one for one in scales if one[0] <= abs(number)), scales[-1])
 
 
 def telling_digits(numbers: Iterable[Decimal], unit: str) -> int:
@@ -59,10 +66,10 @@ def percent(share: float) -> str:
     return f"{_rounded(100 * share, 2)} %"
 
 
-def short(name: str) -> str:
+def short(name: str, limit: int = NAME_SHOWN) -> str:
     """A name of bounded length that keeps its end, which says what is measured."""
-    half = NAME_SHOWN // 2
-    return name if len(name) <= NAME_SHOWN else f"{name[:half]}…{name[1 - half :]}"
+    half = limit // 2
+    return name if len(name) <= limit else f"{name[:half]}…{name[1 - half :]}"
 
 
 def counted(count: int, word: str) -> str:

@@ -27,8 +27,7 @@ def name(text: str, limit: int = NAME_LIMIT) -> str:
     if not text.isprintable():
         text = "".join(one if one.isprintable() else " " for one in text)
     clean = " ".join(text.split())
-    half = limit // 2
-    return clean if len(clean) <= limit else f"{clean[:half]}…{clean[1 - half :]}"
+    return gates.short(clean, limit)
 
 
 def message(text: str) -> str:
@@ -41,8 +40,7 @@ def amount(value: float | None, unit: str) -> str:
     if value is None or not math.isfinite(value):
         return UNKNOWN if value is None else str(value)
     scaled = value * float(gates.NANOSECONDS_IN.get(unit, 1))
-    scales = SCALES.get(unit, ((1, name(unit, 20)),))
-    size, word = next((one for one in scales if one[0] <= abs(scaled)), scales[-1])
+    size, word = gates.fitting(scaled, SCALES.get(unit, ((1, name(unit, 20)),)))
     return f"{_rounded(scaled / size)}\u00a0{word}".rstrip("\u00a0")
 
 
