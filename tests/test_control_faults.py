@@ -35,6 +35,24 @@ def quiet() -> Iterator[None]:
     logging.getLogger("profjob.operator").setLevel(logging.NOTSET)
 
 
+def crashing(when: str, at_write: int) -> Callable[[Place], None]:
+    """Has the operator killed `before` or `after` one of its writes, and begin anew."""
+
+    def disturb(place: Place) -> None:
+        count = 0
+
+        def interfere(moment: str, verb: str, resource: str, name: str) -> None:
+            nonlocal count
+            if moment == when and verb in WRITES:
+                count += 1
+                if count == at_write:
+                    place.crash_and_restart()
+
+        place.cluster.interfere = interfere
+
+    return disturb
+
+
 @pytest.mark.parametrize("name", SCENES)
 def test_a_scene_ends_as_it_should(name: str) -> None:
     """Without any fault: each attempt is executed at most once, and then all is quiet."""
@@ -49,23 +67,8 @@ def test_a_crash_at_any_write_changes_nothing(name: str, when: str) -> None:
     """The operator is killed before or after each of its writes, and begins anew."""
     scene, expected = SCENES[name]
 
-    def crashing(at_write: int) -> Callable[[Place], None]:
-        def disturb(place: Place) -> None:
-            count = 0
-
-            def interfere(moment: str, verb: str, resource: str, name: str) -> None:
-                nonlocal count
-                if moment == when and verb in WRITES:
-                    count += 1
-                    if count == at_write:
-                        place.crash_and_restart()
-
-            place.cluster.interfere = interfere
-
-        return disturb
-
     for number in range(1, played(scene).writes + 1):
-        is_sound(played(scene, crashing(number)), expected)
+        is_sound(played(scene, crashing(when, number)), expected)
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
@@ -73,23 +76,8 @@ def test_a_job_is_added_to_its_baseline_once_whatever_crashes(when: str) -> None
     """Before its status says that it is over, and not a second time."""
     scene, _ = SCENES["accepted"]
 
-    def crashing(at_write: int) -> Callable[[Place], None]:
-        def disturb(place: Place) -> None:
-            count = 0
-
-            def interfere(moment: str, verb: str, resource: str, name: str) -> None:
-                nonlocal count
-                if moment == when and verb in WRITES:
-                    count += 1
-                    if count == at_write:
-                        place.crash_and_restart()
-
-            place.cluster.interfere = interfere
-
-        return disturb
-
     for number in range(1, played(scene).writes + 1):
-        assert len(played(scene, crashing(number)).accepted) == 1
+        assert len(played(scene, crashing(when, number)).accepted) == 1
 
 
 @pytest.mark.parametrize(("seconds", "told"), [

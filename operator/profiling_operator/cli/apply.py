@@ -79,9 +79,7 @@ def apply(
     build = manifests.build_here(build_tag, accept_baseline)
     ours, own_namespace = _manifest(source, build, tuple(changes or ()), namespace)
     stderr = console.stderr(quiet)
-
-    def tell(line: str) -> None:
-        stderr.print(line, markup=False)
+    tell = console.teller(stderr)
 
     async def applied(asked: Conversation) -> tuple[Body, str]:
         body, verb = await Applying(ours, tell, replace, dry_run).through(asked)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated
 
 import typer
@@ -85,7 +85,7 @@ def accept(
     exit code that `profjob wait` has for it.
     """
     where, access = Where(namespace, context, kubeconfig), Access(results_url, token, token_file)
-    asked = Asked(where, access, place, _telling(quiet))
+    asked = Asked(where, access, place, console.teller(console.stderr(quiet)))
     with candidates.reporting():
         found = [candidates.find(job, asked, anew=anew) for job in jobs]
         begun: set[tuple[str, str]] = set()  # what has begun anew, once is enough
@@ -120,7 +120,7 @@ def show(
 ) -> None:
     """Show the jobs of a baseline, window by window: only jobs of one window are compared."""
     where, access = Where(namespace, context, kubeconfig), Access(results_url, token, token_file)
-    asked = Asked(where, access, place, _telling(quiet))
+    asked = Asked(where, access, place, console.teller(console.stderr(quiet)))
     with candidates.reporting():
         series = candidates.series(what, asked, store, local=local or bool(place))
         found = _read(series, name, asked)
@@ -155,7 +155,7 @@ def reset(
 ) -> None:
     """Forget a baseline, or its jobs of one device: gates on it are skipped from then on."""
     where, access = Where(namespace, context, kubeconfig), Access(results_url, token, token_file)
-    asked = Asked(where, access, place, _telling(quiet))
+    asked = Asked(where, access, place, console.teller(console.stderr(quiet)))
     with candidates.reporting():
         series = candidates.named_series(series_name, asked, store, local=local or bool(place))
         whole = baselines.document_name(series.namespace, series.name, name)
@@ -186,7 +186,7 @@ def listing(
 ) -> None:
     """List the baselines of a namespace."""
     where, access = Where(namespace, context, kubeconfig), Access(results_url, token, token_file)
-    asked = Asked(where, access, place, _telling(quiet))
+    asked = Asked(where, access, place, console.teller(console.stderr(quiet)))
     with candidates.reporting():
         series = candidates.named_series(series_name, asked, store, local=local or bool(place))
         deadline = time.monotonic() + PATIENCE_SECONDS
@@ -204,12 +204,7 @@ def listing(
         titles = ("SERIES", "BASELINE", "DEVICES", "JOBS", "LAST ACCEPTED")
         cluster.print_table(console.stdout(), titles, rows)
     else:
-        console.stderr(quiet).print(f"no baselines in {series.namespace}", markup=False)
-
-
-def _telling(quiet: bool) -> Callable[[str], None]:
-    stderr = console.stderr(quiet)
-    return lambda line: stderr.print(line, markup=False)
+        asked.tell(f"no baselines in {series.namespace}")
 
 
 def _read(series: Series, name: str, asked: Asked) -> Baseline | None:

@@ -6,7 +6,6 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -94,7 +93,7 @@ def compare(
         raise typer.BadParameter(f"-o {output}: must be one of {', '.join(FORMS)}")
     if show and directory is None:
         raise typer.BadParameter("--open needs --directory, where the page is written")
-    tell = partial(console.stderr(quiet).print, markup=False)
+    tell = console.teller(console.stderr(quiet))
     reach = Reach(
         Where(namespace, context, kubeconfig), Access(results_url, token, token_file), tell
     )

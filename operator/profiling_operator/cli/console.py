@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -32,6 +33,11 @@ Changes = Annotated[
 def stderr(quiet: bool = False) -> Console:
     """Progress: with colours on a terminal, plain lines elsewhere; NO_COLOR is obeyed."""
     return Console(stderr=True, quiet=quiet, highlight=False, soft_wrap=True)
+
+
+def teller(err: Console) -> Callable[[str], None]:
+    """Prints lines as they are, whatever brackets are in them."""
+    return partial(err.print, markup=False)
 
 
 def stdout() -> Console:

@@ -88,10 +88,7 @@ def fetch(
     """  # fmt: skip
     stderr = console.stderr(quiet)
     place = places.place(name)
-
-    def tell(line: str) -> None:
-        stderr.print(line, markup=False)
-
+    tell = console.teller(stderr)
     if isinstance(place, places.Folder):
         with cluster.reporting():
             body, found = _in_folder(place.path, directory, wait, timeout, stderr)

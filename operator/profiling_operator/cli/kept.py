@@ -18,7 +18,7 @@ from rich.console import Console
 
 from profiling_operator import baselines, keeping, names, settings, store, stores
 from profiling_operator.baselines import Snapshot, Window
-from profiling_operator.cli import exits
+from profiling_operator.cli import console, exits
 from profiling_operator.cli.exits import Exit
 from profiling_operator.errors import Problem, Reason, SpecError, StoreError
 from profiling_operator.keeping import SUMMARY_FILE, Candidate, NotAcceptableError, Tell
@@ -141,18 +141,16 @@ class Snapshots:
         """For one attempt."""
         if self.place is None:
             return ()
+        tell = console.teller(self.stderr)
         read = functools.partial(keeping.snapshots, self.place, planned)
         try:
-            found = stores.insist(read, time.monotonic() + SNAPSHOT_SECONDS, self._tell)
+            found = stores.insist(read, time.monotonic() + SNAPSHOT_SECONDS, tell)
         except StoreError as error:
             found = keeping.unknown(planned, str(error))
         for one in found:
             if one.problem:
-                self._tell(f"gates on baseline {one.name} are skipped: {one.problem}")
+                tell(f"gates on baseline {one.name} are skipped: {one.problem}")
         return found
-
-    def _tell(self, line: str) -> None:
-        self.stderr.print(line, markup=False)
 
 
 def honour(
@@ -163,10 +161,7 @@ def honour(
     name = wish(job)
     if not name or place is None:
         return ""
-
-    def tell(line: str) -> None:
-        stderr.print(line, markup=False)
-
+    tell = console.teller(stderr)
     try:
         require_good(status, job.key, anew=False)
         window = accept(place, read_folder(folder).candidate(), name, tell)

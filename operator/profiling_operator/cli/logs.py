@@ -74,10 +74,8 @@ def logs(
 
 def _of_cluster(name: str, wanted: Wanted, access: Access, where: Where, quiet: bool) -> None:
     stderr = console.stderr(quiet)
+    tell = console.teller(stderr)
     run, container, attempt = wanted.run, wanted.container, wanted.attempt or 0
-
-    def tell(line: str) -> None:
-        stderr.print(line, markup=False)
 
     async def printed(asked: Conversation) -> tuple[Body, bool, str]:
         body = await asked.job(name)

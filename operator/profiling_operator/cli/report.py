@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import webbrowser
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -46,8 +45,7 @@ def report(
     if isinstance(found, places.Job):
         where = cluster.Where(namespace, context, kubeconfig)
         access = stored.Access(results_url, token, token_file)
-        stderr = console.stderr(quiet)
-        tell = partial(stderr.print, markup=False)
+        tell = console.teller(console.stderr(quiet))
         fetch.bring_small(found.name, where, access, directory, tell)
     folder = directory if isinstance(found, places.Job) else found.path
     page = made(folder, anew)

@@ -153,7 +153,7 @@ class Waiting:
 
     async def _reached(self, asked: Conversation) -> Body | None:
         progress: Progress | None = None
-        states = follow(asked, self.name, self._tell, self.awaits_creation)
+        states = follow(asked, self.name, console.teller(self.stderr), self.awaits_creation)
         try:
             async with aclosing(states):
                 async for body in states:
@@ -167,9 +167,6 @@ class Waiting:
         finally:
             if progress is not None:
                 progress.__exit__(None, None, None)
-
-    def _tell(self, message: str) -> None:
-        self.stderr.print(message, markup=False)
 
 
 @dataclass

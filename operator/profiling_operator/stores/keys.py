@@ -21,6 +21,9 @@ SUBDOMAIN = re.compile(r"(?=.{1,253}$)[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
 UID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}")
 VALUE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 NUMBER = re.compile(r"[1-9][0-9]{0,8}")
+Part = tuple[str, re.Pattern[str], str]
+"""Name, pattern, and what the pattern allows."""
+
 PARTS = (
     ("namespace", LABEL, "a DNS label"),
     ("job", SUBDOMAIN, "a DNS name of at most 253 characters"),
@@ -67,20 +70,12 @@ class DocumentName:
 
 def read_key(text: str) -> Key:
     """The parts of `NAMESPACE/JOB/UID/ATTEMPT`. Raises BadKeyError naming the bad one."""
-    parts = text.split("/")
-    if len(parts) != len(PARTS):
-        raise BadKeyError(f"{text!r}: a key is NAMESPACE/JOB/UID/ATTEMPT")
-    _require(parts, PARTS)
-    return Key(*parts)
+    return Key(*_parts(text, PARTS, "a key is NAMESPACE/JOB/UID/ATTEMPT"))
 
 
 def read_document_name(text: str) -> DocumentName:
     """The parts of `NAMESPACE/SERIES/BASELINE`. Raises BadKeyError naming the bad one."""
-    parts = text.split("/")
-    if len(parts) != len(DOCUMENT_PARTS):
-        raise BadKeyError(f"{text!r}: a document is NAMESPACE/SERIES/BASELINE")
-    _require(parts, DOCUMENT_PARTS)
-    return DocumentName(*parts)
+    return DocumentName(*_parts(text, DOCUMENT_PARTS, "a document is NAMESPACE/SERIES/BASELINE"))
 
 
 def check_series(namespace: str, series: str | None = None) -> str:
@@ -90,7 +85,16 @@ def check_series(namespace: str, series: str | None = None) -> str:
     return "/".join(parts)
 
 
-def _require(parts: Sequence[str], known: Sequence[tuple[str, re.Pattern[str], str]]) -> None:
+def _parts(text: str, known: Sequence[Part], form: str) -> list[str]:
+    """The parts of a text, as many as are known and each as it must be."""
+    parts = text.split("/")
+    if len(parts) != len(known):
+        raise BadKeyError(f"{text!r}: {form}")
+    _require(parts, known)
+    return parts
+
+
+def _require(parts: Sequence[str], known: Sequence[Part]) -> None:
     for part, (name, pattern, allowed) in zip(parts, known, strict=True):
         if not pattern.fullmatch(part):
             raise BadKeyError(f"{name} {part!r}: must be {allowed}")

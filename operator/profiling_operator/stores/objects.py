@@ -43,7 +43,7 @@ from profiling_operator.stores.documents import CHANGED, DOCUMENTS, SUFFIX, is_d
 from profiling_operator.stores.keys import check_path, check_series, read_document_name, read_key
 
 if TYPE_CHECKING:
-    from obstore import ObjectMeta
+    from obstore import GetResult, ObjectMeta
 
 CHECKSUM = "sha256"
 """Metadata of our objects: the checksum in hexadecimal."""
@@ -116,13 +116,8 @@ class ObjectsStore:
         """A small file."""
         name = _name(key, path)
         with self._explained(name):
-            try:
-                found = obstore.get(self._store, name)
-            except FileNotFoundError:
-                return None
-            if found.meta["size"] > limit:
-                raise StoreRefusedError(f"{self._url}/{name}: is larger than {limit} bytes")
-            return bytes(found.bytes())
+            found = self._small(name, limit)
+            return None if found is None else bytes(found.bytes())
 
     def files(self, key: str) -> list[StoredFile]:
         """The files of a result folder, without checksums: a listing does not have them."""
@@ -157,18 +152,23 @@ class ObjectsStore:
         """A document; its version is what the store tells of the object."""
         place = _document(name)
         with self._explained(place):
-            try:
-                found = obstore.get(self._store, place)
-            except FileNotFoundError:
+            found = self._small(place, DOCUMENT_LIMIT)
+            if found is None:
                 return None
-            if found.meta["size"] > DOCUMENT_LIMIT:
-                raise StoreRefusedError(
-                    f"{self._url}/{place}: is larger than {DOCUMENT_LIMIT} bytes"
-                )
             text, said = bytes(found.bytes()), found.attributes.get(CHECKSUM)
         if said and said != version_of(text):  # stores that keep both apart show them so, for once
             raise StoreError(f"{self._url}/{place}: does not have the checksum that it should have")
         return Document(text, _version(found.meta))
+
+    def _small(self, name: str, limit: int) -> GetResult | None:
+        """An object of at most so many bytes; None when it is not there."""
+        try:
+            found = obstore.get(self._store, name)
+        except FileNotFoundError:
+            return None
+        if found.meta["size"] > limit:
+            raise StoreRefusedError(f"{self._url}/{name}: is larger than {limit} bytes")
+        return found
 
     def put_document(self, name: str, text: bytes, replaces: str | None) -> None:
         """Write a document under the condition that the version is still there."""
