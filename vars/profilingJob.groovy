@@ -272,10 +272,28 @@ List tagOf(Map asked) {
 @NonCPS
 List changes(Map asked) {
     List words = []
-    for (Object one : asked.set) {
-        words.addAll(['--set', "${one}".toString()])
+    for (String one : settings(asked.set)) {
+        words.addAll(['--set', one])
     }
     return words + (asked.accepts ? ['--accept-baseline', asked.baseline] : [])
+}
+
+/** FIELD=VALUE each: of a map, in which an empty value changes nothing, or of a list that has them so. */
+@NonCPS
+List<String> settings(Object given) {
+    List<String> found = []
+    if (given in Map) {
+        for (Map.Entry one : given.entrySet()) {
+            if (one.value != null && "${one.value}" != '') {
+                found.add("${one.key}=${one.value}".toString())
+            }
+        }
+    } else {
+        for (Object one : given) {
+            found.add("${one}".toString())
+        }
+    }
+    return found
 }
 
 @NonCPS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import faking
@@ -56,6 +57,18 @@ def test_on_kubernetes_it_applies_waits_and_fetches(faked: Faked) -> None:
     files = ["profiling_output/" + one for one in ("junit.xml", "status.json", "summary.json")]
     assert sorted(built["archived"]) == sorted(built["stashes"]["profiling_output"]) == files
     assert [one["verdict"] for one in built["cases"]] == ["passed"]
+
+
+def test_changes_may_be_a_map(faked: Faked) -> None:
+    """In which an empty value changes nothing, and 0 does."""
+    faked.answer(run=[{"files": faking.results()}])
+    arguments, nothing = '["a b", "$X"]', {"spec.series": "", "spec.gpu": None}
+    given = {"spec.app.args": arguments, "spec.warmups": 0, **nothing}
+    faked.step(mode="process", set=given)
+
+    words = faked.asked()[0]
+    changes = sorted(after for word, after in pairwise(words) if word == "--set")
+    assert changes == [f"spec.app.args={arguments}", "spec.warmups=0"]
 
 
 @pytest.mark.parametrize("mode", ["docker", "process"])
