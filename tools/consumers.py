@@ -11,19 +11,17 @@ is run. Needs Node.js >= 18 and npm. Standard library only.
 
 from __future__ import annotations
 
-import hashlib
-import os
 import shutil
 import subprocess
 import sys
-import tempfile
-from contextlib import suppress
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+import locked
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCKED = ROOT / "tests" / "consumers"
 FILES = ("package.json", "package-lock.json")
-WORDS = ("ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
 OLDEST = 18
 
 
@@ -33,9 +31,7 @@ class Missing(Exception):  # noqa: N818 - it reads as what it says: consumers.Mi
 
 def folder() -> Path:
     """Where they are kept: another lock, another folder."""
-    digest = hashlib.sha256(b"".join((LOCKED / name).read_bytes() for name in FILES)).hexdigest()
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return cache / "profjob" / "consumers" / digest[:16]
+    return locked.folder("consumers", _locks())
 
 
 def modules() -> Path:
@@ -67,25 +63,20 @@ def ensure() -> Path:
     if not has_node() or not shutil.which("npm"):
         raise Missing(f"they need Node.js >= {OLDEST} and npm: apt-get install nodejs npm")
     if not modules().is_dir():
-        _install()
+        locked.install(folder(), _locks(), _bring)
     return modules()
 
 
-def _install() -> None:
-    """Put them in place in one step: another call may look for them."""
-    target = folder()
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".installing-", dir=target.parent) as made:
-        work = Path(made) / "work"
-        work.mkdir()
-        for name in FILES:
-            shutil.copy(LOCKED / name, work)
-        command = [shutil.which("npm") or "npm", *WORDS]
-        done = subprocess.run(command, cwd=work, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise Missing(f"npm ci failed:\n{(done.stderr or done.stdout)[-4000:]}")
-        with suppress(OSError):  # another call was faster
-            work.rename(target)
+def _bring(work: Path) -> Path:
+    command = [shutil.which("npm") or "npm", *locked.NPM]
+    done = subprocess.run(command, cwd=work, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise Missing(f"npm ci failed:\n{(done.stderr or done.stdout)[-4000:]}")
+    return work
+
+
+def _locks() -> list[Path]:
+    return [LOCKED / one for one in FILES]
 
 
 def main() -> None:

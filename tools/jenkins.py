@@ -15,17 +15,16 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
-from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+import locked
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCKED = ROOT / "tests" / "jenkins"
 JARS, LINTER = ("pom.xml", "jars.sha256"), ("package.json", "package-lock.json")
 COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies"
 MVN = ("--batch-mode", "--quiet", "--strict-checksums", COPY, "-DoutputDirectory=jars")
-NPM = ("ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
 # What Groovy 2.4 looks into, and Java 17 would not show.
 OPENED = ("java.lang", "java.lang.reflect", "java.util", "java.io", "java.net", "java.text")
 QUICK = ("-XX:TieredStopAtLevel=1", "-Xshare:auto")  # programs that end soon
@@ -60,8 +59,8 @@ def ensure() -> None:
     if lacking and not installed():
         packages = "default-jre-headless maven nodejs npm"
         raise Missing(f"there is no {', '.join(lacking)}: apt-get install {packages}")
-    _install(jars(), JARS, _copy_jars)
-    _install(linter(), LINTER, _install_linter)
+    locked.install(jars(), _locks(JARS), _copy_jars)
+    locked.install(linter(), _locks(LINTER), _install_linter)
 
 
 def groovy(script: Path) -> list[str]:
@@ -78,28 +77,15 @@ def lint(*words: str) -> list[str]:
 
 
 def _folder(name: str, files: tuple[str, ...]) -> Path:
-    digest = hashlib.sha256(b"".join((LOCKED / one).read_bytes() for one in files)).hexdigest()
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return cache / "profjob" / "jenkins" / f"{name}-{digest[:16]}"
+    return locked.folder("jenkins", _locks(files), f"{name}-")
+
+
+def _locks(files: tuple[str, ...]) -> list[Path]:
+    return [LOCKED / one for one in files]
 
 
 def _which(program: str) -> str:
     return shutil.which(program) or ""
-
-
-def _install(target: Path, files: tuple[str, ...], bring: Callable[[Path], Path]) -> None:
-    """Put it in place in one step: another call may look for it."""
-    if target.is_dir():
-        return
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".installing-", dir=target.parent) as made:
-        work = Path(made) / "work"
-        work.mkdir()
-        for name in files:
-            shutil.copy(LOCKED / name, work)
-        brought = bring(work)
-        with suppress(OSError):  # another call was faster
-            brought.rename(target)
 
 
 def _copy_jars(work: Path) -> Path:
@@ -114,7 +100,7 @@ def _copy_jars(work: Path) -> Path:
 
 
 def _install_linter(work: Path) -> Path:
-    _run(work, "npm", *NPM)
+    _run(work, "npm", *locked.NPM)
     return work
 
 
