@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import http.server
+import socket
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -112,10 +114,35 @@ class Old(http.server.BaseHTTPRequestHandler):
         """Say nothing."""
 
 
+class Hasty(Old):
+    """A server that refuses without reading what is sent: the answer goes with the connection."""
+
+    def do_PUT(self) -> None:
+        """Keep an object where there is none; otherwise hang up."""
+        if self.path in self.kept:
+            linger = struct.pack("ii", 1, 0)  # reset at close
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            self.close_connection = True
+            return
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.kept[self.path] = (body, self.headers["x-amz-meta-sha256"])
+        self._say(200)
+
+
 @pytest.fixture
 def old() -> Iterator[dict[str, str]]:
-    """Options that lead to one."""
-    how = type("How", (Old,), {"kept": {}})
+    """Options that lead to one without conditions."""
+    yield from _serving(Old)
+
+
+@pytest.fixture
+def hasty() -> Iterator[dict[str, str]]:
+    """Options that lead to one that hangs up."""
+    yield from _serving(Hasty)
+
+
+def _serving(kind: type[Old]) -> Iterator[dict[str, str]]:
+    how = type("How", (kind,), {"kept": {}})
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), how) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
@@ -133,6 +160,22 @@ def test_a_store_without_conditions_is_told(old: dict[str, str]) -> None:
         place.put_document("ci/nbody/main", b"a", None)
 
     assert place.document("ci/nbody/main") is None
+
+
+def test_a_refusal_that_gets_lost_is_a_conflict(hasty: dict[str, str]) -> None:
+    """A look tells; what broke with the version still there is tried again."""
+    place, name = open_store("s3://bucket", options=hasty), "ci/a/b"
+    place.put_document(name, b"a", None)
+    first = place.document(name)
+    assert first is not None
+
+    with pytest.raises(StoreConflictError):
+        place.put_document(name, b"b" * (1 << 20), None)
+    with pytest.raises(StoreError) as caught:
+        place.put_document(name, b"b" * (1 << 20), first.version)
+
+    assert not isinstance(caught.value, StoreConflictError)
+    assert caught.value.retry
 
 
 def test_without_conditions_there_is_a_look_before_the_write(old: dict[str, str]) -> None:

@@ -182,16 +182,27 @@ class ObjectsStore:
             except NotImplementedError:  # conditional_put=disabled among the options
                 self._put_after_a_look(name, text, replaces)
             except GenericError as error:
-                if NO_CONDITIONS not in str(error):
-                    raise
-                raise StoreRefusedError(f"{self._url}/{place}: {UNCONDITIONAL}") from error
+                if NO_CONDITIONS in str(error):
+                    raise StoreRefusedError(f"{self._url}/{place}: {UNCONDITIONAL}") from error
+                self._require_version(name, replaces, error)
+                raise
 
     def _put_after_a_look(self, name: str, text: bytes, replaces: str | None) -> None:
         """For stores that know no conditions: whoever writes between look and write loses that."""
+        self._require_version(name, replaces)
+        self._write(_document(name), text, "overwrite")
+
+    def _require_version(
+        self, name: str, replaces: str | None, error: BaseException | None = None
+    ) -> None:
+        """Raises StoreConflictError where a version is not there any more.
+
+        After an error: a server that refuses the condition need not read a large body to its end,
+        and its answer may get lost with the connection. So may the one that says it was written.
+        """
         found = self.document(name)
         if (found.version if found else None) != replaces:
-            raise StoreConflictError(f"{self._url}/{_document(name)}: {CHANGED}")
-        self._write(_document(name), text, "overwrite")
+            raise StoreConflictError(f"{self._url}/{_document(name)}: {CHANGED}") from error
 
     def _write(self, place: str, text: bytes, mode: Any) -> None:
         said = {CHECKSUM: version_of(text)}
