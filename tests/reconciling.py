@@ -20,6 +20,7 @@ from profiling_operator.reconcile import (
     Delete,
     Need,
     World,
+    on_cluster,
     open_number,
     reconcile,
     status_of,
@@ -37,6 +38,7 @@ SETTINGS = Settings(
     stores={"default": StoreSettings(url="http://results.example/v1/results")},
     kubernetes=KubernetesSettings(image="profjob:test", starts_per_second=1e6),
 )
+PLATFORM = on_cluster(SETTINGS)
 COMPLETED, FAILED = {"exitCode": 0, "reason": "Completed"}, {"exitCode": 3, "reason": "Error"}
 UPLOADED = {"exitCode": 0, "reason": "Completed"}
 
@@ -212,7 +214,7 @@ NO_RUNS: tuple[RunRecord, ...] = ()
 def world(now: float, body: Body | None = None, **fields: Any) -> World:
     """What is to be seen at a time; `learned` has the answers to what may be asked."""
     moment = MIDNIGHT + timedelta(seconds=now)
-    return World(body or owner(), moment, SETTINGS, **fields)
+    return World(body or owner(), moment, PLATFORM, **fields)
 
 
 ANSWERS: Mapping[Need, Any] = {

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from profiling_operator import names
-from profiling_operator.api import EVENTS, JOBS, NODES, PODS, PROFILING_JOBS, Kind, Listing
+from profiling_operator.api import EVENTS, JOBS, NODES, PODS, PROFILING_JOBS, Api, Kind, Listing
 from profiling_operator.errors import ApiError, ConflictError, NotFoundError
 from reconciling import at
 
@@ -65,6 +65,8 @@ class SmallCluster:
         self.interfere("after", "get", kind.plural, name)
         await asyncio.sleep(0)
         return found
+
+    list_in = Api.list_in
 
     async def list(
         self, kind: Kind, namespace: str | None = None, *, labels: str = "", fields: str = ""

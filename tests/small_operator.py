@@ -14,7 +14,7 @@ from profiling_operator import names
 from profiling_operator.acting import Acting
 from profiling_operator.api import Api
 from profiling_operator.control import Control
-from profiling_operator.reconcile import Decision
+from profiling_operator.reconcile import Decision, on_cluster
 from profiling_operator.settings import Settings
 from profiling_operator.status import Status
 from reconciling import MIDNIGHT, SETTINGS, owner
@@ -98,7 +98,7 @@ class Place:
         acting = Acting(api, self.settings, self.node.report, self.baselines)
         loop = asyncio.get_running_loop()
         self.control = Control(
-            api, self.settings, acting, watched=self.noted,
+            api, on_cluster(self.settings), acting, watched=self.noted,
             now=lambda: MIDNIGHT + timedelta(seconds=loop.time()),
         )  # fmt: skip
         self.cluster.watch = self._deliver

@@ -21,6 +21,7 @@ from profiling_operator.acting import Acting
 from profiling_operator.api import Api
 from profiling_operator.control import Control
 from profiling_operator.plan import Plan
+from profiling_operator.reconcile import on_cluster
 from profiling_operator.reporting import Report
 from profiling_operator.settings import KubernetesSettings, Settings, StoreSettings
 
@@ -57,7 +58,8 @@ class Noted(Control):
 
 def noted(client: Api, namespaces: Sequence[str] = ()) -> Noted:
     """Such a loop, with nothing written down yet."""
-    made = Noted(client, KNOWN, Acting(client, KNOWN, no_report, NoBaselines()), namespaces)
+    hands = Acting(client, KNOWN, no_report, NoBaselines())
+    made = Noted(client, on_cluster(KNOWN), hands, namespaces)
     made.notes = []
     return made
 
@@ -332,7 +334,7 @@ def test_a_control_loop_that_ends_ends_the_watches(tmp_path: Path) -> None:
             raise RuntimeError("a bug")
 
     async def scenario(server: FakeApi, client: Api) -> None:
-        control = Broken(client, KNOWN, Acting(client, KNOWN, no_report, NoBaselines()))
+        control = Broken(client, on_cluster(KNOWN), Acting(client, KNOWN, no_report, NoBaselines()))
         control.notes, control.stopped = [], asyncio.Event()  # type: ignore[attr-defined]
         async with operating(server, control) as running:
             control.stopped.set()  # type: ignore[attr-defined]

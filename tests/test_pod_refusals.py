@@ -42,7 +42,6 @@ def test_what_may_not_be_is_refused_by_field() -> None:
         "spec.app.image": "is required (on Kubernetes)",
         "spec.app.command": "is required: the image's entrypoint is not known here (on Kubernetes)",
         "spec.playback.image": "is required (on Kubernetes)",
-        "spec.placement.host": '"h": no agent of a Docker host is asked (on Kubernetes)',
         "spec.output.store": '"nowhere" must be one of: bucket, default (on Kubernetes)',
     }
     assert said(planned()) == {}

@@ -3,62 +3,35 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
-from profiling_operator import api, names, pods
-from profiling_operator.api import Api
-from profiling_operator.baselines import Snapshot
+from profiling_operator import api, inventory, names, pods
+from profiling_operator.api import Api, Listing
+from profiling_operator.asking import Baselines, Patience, Reports
 from profiling_operator.errors import (
     ApiError,
     ConflictError,
     ForbiddenError,
     NotFoundError,
-    StoreError,
+    RefusedError,
 )
 from profiling_operator.inventory import Inventory
-from profiling_operator.keeping import NotAcceptableError, unknown
 from profiling_operator.plan import Plan
 from profiling_operator.publishing import MANAGER
 from profiling_operator.quantities import parse_quantity
 from profiling_operator.reconcile import Accept, Action, CreateJob, Need, Notice
-from profiling_operator.reconcile.accepting import ACCEPTED, NOT_WRITTEN
-from profiling_operator.reporting import Report
 from profiling_operator.settings import Settings
-from profiling_operator.stores import StoreConflictError, StoreRefusedError
 
 Body = Mapping[str, Any]
-Reports = Callable[[Plan], Awaitable[Report | None]]
-"""Asks the store for an attempt's report. Raises StoreError while the store does not answer."""
-
 KINDS = {"jobs": api.JOBS, "pods": api.PODS, names.PLURAL: api.PROFILING_JOBS}
-STORE_SECONDS = 60.0
 PLACES_SECONDS = 30.0  # nodes are asked for no more often
 ACCOUNT_SECONDS = 60.0  # a namespace may have been deleted and made anew
 NEVER_TAKEN = {400, 413, 422}
 """HTTP statuses of what no second try would change: malformed, too large, invalid or denied."""
 DENIED = ("exceeded quota", "denied the request", "denied request")
 """What quotas, webhooks and admission policies say with HTTP status 403."""
-
-
-class RefusedError(Exception):
-    """The API server does not let a Job be created, and says why."""
-
-
-class Baselines(Protocol):
-    """Asks the job's store for baselines, and writes them. See reports.py."""
-
-    async def snapshots(self, plan: Plan) -> tuple[Snapshot, ...]:
-        """What a plan's gates need. Raises StoreError while the store does not answer."""
-        ...
-
-    async def accept(self, plan: Plan, name: str) -> str:
-        """Add an attempt to a baseline, and say what came of it; twice is once.
-
-        Raises StoreError while the store does not answer, StoreRefusedError, NotAcceptableError.
-        """
-        ...
 
 
 @dataclass
@@ -74,11 +47,21 @@ class Acting:
     _next_start: float = 0.0
     _accounts: dict[str, float] = field(default_factory=dict)
     """By namespace, when it was seen to have its account."""
-    _asked: dict[str, float] = field(default_factory=dict)
-    """Since when a store has not answered, by what it was asked for."""
-    _reports: dict[str, Report | None] = field(default_factory=dict)
-    """Of attempts that are being added to a baseline."""
     _nodes: tuple[float, list[Body] | None] = (0.0, None)
+
+    def __post_init__(self) -> None:
+        """Stores are asked in one way, wherever attempts run."""
+        self.stores = Patience(self.reports, self.baselines)
+
+    async def children(self, namespaces: Sequence[str]) -> Mapping[str, Listing]:
+        """All Jobs and pods of ours; no namespace named: of all. Raises ApiError's kinds."""
+        return {
+            kind: await self.api.list_in(where, namespaces, labels=pods.JOB_UID)
+            for kind, where in ((inventory.JOBS, api.JOBS), (inventory.PODS, api.PODS))
+        }
+
+    def settle(self, uid: str, body: Body | None) -> None:
+        """What a job has left is removed with it, since it owns that."""
 
     async def perform(self, action: Action, namespace: str) -> Notice | None:
         """Do it; done twice is done once. Returns what is to be told of it.
@@ -86,7 +69,7 @@ class Acting:
         Raises ApiError's kinds, StoreError, RefusedError.
         """
         if isinstance(action, Accept):
-            return await self._accept(action)
+            return await self.stores.accept(action)
         if isinstance(action, CreateJob):
             await self._create(action.plan)
         else:
@@ -97,64 +80,14 @@ class Acting:
     async def learn(self, need: Need, plan: Plan) -> Any:
         """The answer to what a decision needs. Raises ApiError's kinds, StoreError."""
         if need is Need.REPORT:
-            return await self._report(plan)
+            return await self.stores.report(plan)
         if need is Need.REFUSALS:
             return await self._refusal(plan)
         if need is Need.BASELINES:
-            return await self._snapshots(plan)
+            return await self.stores.snapshots(plan)
         if need is Need.PLACES:
             return await self._has_place(plan)
         return await self._job(plan)
-
-    async def _report(self, plan: Plan) -> Report | None:
-        """The report, or None where there is none. A store that is away is waited for, not long:
-        the pod's last words tell what matters. Raises StoreError meanwhile."""
-        if plan.name in self._reports:
-            return self._reports[plan.name]
-        try:
-            found = await self.reports(plan)
-        except StoreError:
-            if self._is_waited_for(plan.name):
-                raise
-            found = None
-        self._asked.pop(plan.name, None)
-        return found
-
-    async def _snapshots(self, plan: Plan) -> tuple[Snapshot, ...]:
-        """What gates are judged by; where the store stays away, that is what they will be told:
-        no GPU waits for a store. Raises StoreError meanwhile."""
-        asked = f"baselines of {plan.name}"
-        try:
-            found = await self.baselines.snapshots(plan)
-        except StoreError as error:
-            if self._is_waited_for(asked):
-                raise
-            found = unknown(plan, str(error))
-        self._asked.pop(asked, None)
-        return found
-
-    async def _accept(self, action: Accept) -> Notice:
-        """Add the attempt to a baseline. Whatever comes of it, the job ends: that it does not wait
-        for a store is worth more than a baseline. Raises StoreError meanwhile."""
-        name, asked = action.plan.name, f"accept {action.plan.name}"
-        try:
-            notice = Notice(ACCEPTED, await self.baselines.accept(action.plan, action.baseline))
-        except (StoreError, NotAcceptableError) as error:
-            is_final = isinstance(error, (StoreRefusedError, NotAcceptableError))
-            may_pass = isinstance(error, StoreConflictError) or not is_final
-            if may_pass and self._is_waited_for(asked):
-                self._reports[name] = action.report
-                raise
-            said = f"not added to baseline {action.baseline}: {error}"
-            notice = Notice(NOT_WRITTEN, said, is_warning=True)
-        self._asked.pop(asked, None)
-        self._reports.pop(name, None)
-        return notice
-
-    def _is_waited_for(self, asked: str) -> bool:
-        """Whether the store may still come back, by when it failed to answer this first."""
-        now = asyncio.get_running_loop().time()
-        return now - self._asked.setdefault(asked, now) < STORE_SECONDS
 
     async def _create(self, plan: Plan) -> None:
         await self._wait_for_turn()

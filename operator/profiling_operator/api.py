@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -178,6 +178,15 @@ class Api:
             token = page["metadata"].get("continue", "")
             if not token:
                 return Listing(items, page["metadata"].get("resourceVersion", ""))
+
+    async def list_in(self, kind: Kind, namespaces: Sequence[str], *, labels: str = "") -> Listing:
+        """All objects of some namespaces, or of all where none is named.
+
+        The version is that of the first list: what came later is newer.
+        """
+        listings = [await self.list(kind, one, labels=labels) for one in namespaces or (None,)]
+        items = [item for one in listings for item in one.items]
+        return Listing(items, listings[0].resource_version)
 
     async def create(
         self,

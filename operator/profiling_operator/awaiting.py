@@ -93,6 +93,25 @@ def await_end(root: Path, runs: int, limits: Limits, stop: Stop) -> Ending:
     return Ending(seen)
 
 
+def ending_of(root: Path, runs: int) -> Ending:
+    """The end as the workspace tells it, of what is known to have ended."""
+    started, ended = workspace.read_started(root), workspace.read_exit(root)
+    seen = Observation(
+        state=State.LOST if ended is None else State.ENDED,
+        started=started,
+        runs=workspace.read_runs(root, runs),
+        exit=ended,
+        message="" if ended is not None else _why_lost(started is not None),
+    )
+    return Ending(seen, has_started=started is not None)
+
+
+def _why_lost(has_started: bool) -> str:
+    if has_started:
+        return "the launcher ended without leaving an outcome"
+    return "the launcher left no word of a start"
+
+
 def _await_start(root: Path, seconds: float, stop: Stop) -> bool:
     deadline = time.monotonic() + seconds
     while workspace.read_started(root) is None:
@@ -131,7 +150,7 @@ def _is_over(deadline: float, limits: Limits, stop: Stop) -> bool:
 def _why(life: Liveness, limits: Limits, stop: Stop) -> str:
     """Why there is no outcome."""
     if life is Liveness.GONE:
-        return "the launcher ended without leaving an outcome"
+        return _why_lost(has_started=True)
     if stop.since is not None and time.monotonic() > stop.since + limits.stop:
         return f"the application did not end within {limits.stop:g} s of being told to"
     if life is Liveness.ABSENT:

@@ -31,6 +31,9 @@ ROLE = f"{names.LABEL}role"
 OUTPUT, SIZE_LIMIT = f"{names.LABEL}output-path", f"{names.LABEL}size-limit"
 RUNS, COLLECT_SECONDS = f"{names.LABEL}runs", f"{names.LABEL}collect-seconds"
 
+AGENT, GPUS = f"{names.LABEL}agent", f"{names.LABEL}gpus"
+"""Labels: whose attempt it is, and which GPUs it was given, by comma."""
+
 PLAYBACK_HOST = "playback"
 PLAYBACK_WORKSPACE = f"{delivery.ROOT}-playback"
 STOP_MARGIN = 30  # seconds that docker grants beyond what the launcher may need
@@ -70,9 +73,26 @@ class Attempt:
         return f"{self.name}-{what}"
 
 
-def labels(plan: Plan, role: str) -> dict[str, str]:
+@dataclass(frozen=True)
+class Terms:
+    """On what terms an engine takes an attempt, beside what its plan says."""
+
+    agent: str = ""
+    """Name of the agent that keeps it; empty: a `profjob run`."""
+    gpus: tuple[str, ...] | None = None
+    """The GPUs that it was given, by UUID; None: whichever the engine chooses."""
+
+
+ANY = Terms()
+
+
+def labels(plan: Plan, role: str, terms: Terms = ANY) -> dict[str, str]:
     """What is needed to go on with an attempt that somebody else started."""
+    own = {AGENT: terms.agent} if terms.agent else {}
+    given = {GPUS: ",".join(terms.gpus)} if terms.gpus else {}
     return {
+        **own,
+        **given,
         ATTEMPT: plan.name,
         ROLE: role,
         f"{names.LABEL}job": plan.key,
@@ -141,7 +161,7 @@ def _volume_mount(attempt: Attempt, volume: Volume) -> dict[str, Any]:
     return _mount(attempt.volume(f"volume-{volume.name}"), volume.mount_path)
 
 
-def deliverer(plan: Plan, brought: Delivery, image: Image) -> dict[str, Any]:
+def deliverer(plan: Plan, brought: Delivery, image: Image, terms: Terms = ANY) -> dict[str, Any]:
     """Never started: what is put into it lands in the volumes that it mounts."""
     attempt = Attempt(plan.name)
     mounts = [
@@ -154,7 +174,7 @@ def deliverer(plan: Plan, brought: Delivery, image: Image) -> dict[str, Any]:
     return {
         "Image": image.id,
         "Entrypoint": ["-"],
-        "Labels": labels(plan, "deliverer"),
+        "Labels": labels(plan, "deliverer", terms),
         "HostConfig": {"Mounts": mounts, "NetworkMode": "none"},
     }
 
@@ -165,13 +185,13 @@ def writable_folders(plan: Plan) -> list[str]:
     return [plan.output.path, *own, *([PLAYBACK_WORKSPACE] if plan.playback else [])]
 
 
-def filler(plan: Plan, index: int, image: Image, prefix: str) -> dict[str, Any]:
+def filler(plan: Plan, index: int, image: Image, prefix: str, terms: Terms = ANY) -> dict[str, Any]:
     """Never started: the engine fills an empty volume with what the image has at the path."""
     source = Attempt(plan.name).volume(_folder_volume(index))
     return {
         "Image": image.id,
         "Entrypoint": ["-"],
-        "Labels": labels(plan, "filler"),
+        "Labels": labels(plan, "filler", terms),
         "HostConfig": {
             "Mounts": [{"Type": "volume", "Source": source, "Target": prefix}],
             "NetworkMode": "none",
@@ -190,7 +210,12 @@ class Contents:
 
 
 def app(
-    plan: Plan, brought: Delivery, image: Image, settings: DockerSettings, contents: Contents
+    plan: Plan,
+    brought: Delivery,
+    image: Image,
+    settings: DockerSettings,
+    contents: Contents,
+    terms: Terms = ANY,
 ) -> dict[str, Any]:
     """The application's container: the launcher, which starts the wrapped command."""
     attempt = Attempt(plan.name)
@@ -206,7 +231,7 @@ def app(
         words[1:1] = ["--stop-file-at-end", stop]
         mounts.append(_mount(attempt.volume("playback"), PLAYBACK_WORKSPACE))
     return {
-        **_body(plan, "app", image, words),
+        **_body(plan, "app", image, words, terms),
         "Env": [*_app_env(plan), *([] if contents.bash else [_shell_path(plan, image)])],
         **_user(plan),
         "StopTimeout": math.ceil(plan.stop_seconds) + STOP_MARGIN,
@@ -216,14 +241,20 @@ def app(
             "CapAdd": list(settings.capabilities),
             "Mounts": mounts,
             "Tmpfs": _tmp(plan, settings, contents),
-            "NetworkMode": plan.name if plan.playback else settings.network,
+            "NetworkMode": plan.name if plan.playback else _network(settings, terms),
             "SecurityOpt": _security(plan, settings),
             "DeviceRequests": _devices(plan, contents.cdi_gpus),
         },
     }
 
 
-def playback(plan: Plan, image: Image, settings: DockerSettings, api: tuple[int, ...]) -> Any:
+def playback(
+    plan: Plan,
+    image: Image,
+    settings: DockerSettings,
+    api: tuple[int, ...],
+    terms: Terms = ANY,
+) -> Any:
     """The playback server's container, under a launcher of its own, so that it ends."""
     wanted = plan.playback
     assert wanted is not None  # noqa: S101 - only called where there is one
@@ -231,7 +262,7 @@ def playback(plan: Plan, image: Image, settings: DockerSettings, api: tuple[int,
     command = playback_command(plan, image)
     words = playback_words(plan, delivery.LAUNCHER, PLAYBACK_WORKSPACE, command)
     return {
-        **_body(plan, "playback", image, words),
+        **_body(plan, "playback", image, words, terms),
         "Env": [*_env(wanted.env), NO_GPU],
         "StopTimeout": math.ceil(PLAYBACK_GRACE) + STOP_MARGIN,
         "Healthcheck": _health(plan, api),
@@ -256,22 +287,28 @@ def playback_command(plan: Plan, image: Image) -> tuple[str, ...]:
     return command or (*image.entrypoint, *image.command)
 
 
-def network(plan: Plan, settings: DockerSettings) -> dict[str, Any]:
+def network(plan: Plan, settings: DockerSettings, terms: Terms = ANY) -> dict[str, Any]:
     """The network that only the application and its server are on."""
     return {
         "Name": plan.name,
         "Driver": "bridge",
-        "Internal": settings.internal,
-        "Labels": labels(plan, "network"),
+        "Internal": bool(terms.agent) if settings.internal is None else settings.internal,
+        "Labels": labels(plan, "network", terms),
     }
 
 
-def _body(plan: Plan, role: str, image: Image, words: Sequence[str]) -> dict[str, Any]:
+def _network(settings: DockerSettings, terms: Terms) -> str:
+    return settings.network or ("none" if terms.agent else "bridge")
+
+
+def _body(
+    plan: Plan, role: str, image: Image, words: Sequence[str], terms: Terms
+) -> dict[str, Any]:
     return {
         "Image": image.id,
         "Entrypoint": [words[0]],
         "Cmd": list(words[1:]),
-        "Labels": labels(plan, role),
+        "Labels": labels(plan, role, terms),
         "StopSignal": "SIGTERM",  # the launcher's, whatever the image says of its own program
         "Healthcheck": {"Test": ["NONE"]},  # an image's own check would run beside the measurement
     }

@@ -13,16 +13,19 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from profiling_operator import api, inventory, names, plan, publishing, reconcile, spec
-from profiling_operator.acting import Acting, RefusedError
+from profiling_operator import api, names, plan, publishing, reconcile, spec
 from profiling_operator.agenda import Agenda
-from profiling_operator.api import Api
-from profiling_operator.errors import ApiError, ConflictError, NotFoundError, ProfilingError
-from profiling_operator.inventory import Inventory
-from profiling_operator.pods import JOB_UID
+from profiling_operator.api import Api, Listing
+from profiling_operator.errors import (
+    ApiError,
+    ConflictError,
+    NotFoundError,
+    ProfilingError,
+    RefusedError,
+)
+from profiling_operator.inventory import KINDS, Inventory
 from profiling_operator.publishing import MANAGER
-from profiling_operator.reconcile import Decision, Need, World
-from profiling_operator.settings import Settings
+from profiling_operator.reconcile import Action, Decision, Need, Notice, Platform, World
 from profiling_operator.status import Status
 
 Body = Mapping[str, Any]
@@ -35,6 +38,31 @@ UNPROCESSABLE = 422
 ROUNDS = 8  # of asking whom a decision needs: each need once, and one refusal
 
 logger = logging.getLogger("profjob.operator")
+
+
+class Hands(Protocol):
+    """Who does what decisions ask for: acting.Acting on a cluster, agent.Hands on a Docker host."""
+
+    inventory: Inventory
+
+    async def perform(self, action: Action, namespace: str) -> Notice | None:
+        """Do it; done twice is done once. Returns what is to be told of it.
+
+        Raises ProfilingError's kinds, RefusedError.
+        """
+        ...
+
+    async def learn(self, need: Need, plan: plan.Plan) -> Any:
+        """The answer to what a decision needs. Raises ProfilingError's kinds."""
+        ...
+
+    async def children(self, namespaces: Sequence[str]) -> Mapping[str, Listing]:
+        """All Jobs and pods of ProfilingJobs, by kind. Raises ProfilingError's kinds."""
+        ...
+
+    def settle(self, uid: str, body: Body | None) -> None:
+        """A job's status is written, or the job is gone: what has served its purpose may go."""
+        ...
 
 
 class Watched(Protocol):
@@ -99,10 +127,14 @@ class Control:
     """The operator's own half; the other one is kopf's watches."""
 
     api: Api
-    settings: Settings
-    acting: Acting
+    platform: Platform
+    acting: Hands
     namespaces: Sequence[str] = ()
     """Those that are looked at; none named: all."""
+    kinds: Sequence[str] = KINDS
+    """Those that the API server has, and that are watched there."""
+    is_mine: Callable[[Body], bool] = lambda body: True
+    """Which ProfilingJobs are kept going here; the others are somebody else's."""
     watched: Watched = field(default_factory=Unwatched)
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     agenda: Agenda = field(default_factory=Agenda)
@@ -119,6 +151,8 @@ class Control:
     def seen(self, kind: str, event: str | None, body: Body) -> None:
         """What a watch tells: a hint that something is to be looked at."""
         self.watched.event_seen(kind)
+        if kind == names.PLURAL and not self.is_mine(body):
+            return
         is_gone = event == "DELETED"
         owner = self.inventory.drop(kind, body) if is_gone else self.inventory.put(kind, body)
         if owner and is_gone and kind == names.PLURAL:
@@ -149,7 +183,7 @@ class Control:
             try:
                 await self._resync()
                 failures, pause = 0, RESYNC_SECONDS
-            except ApiError as error:
+            except ProfilingError as error:
                 self.watched.reconcile_failed(_word(error))
                 logger.warning("listing failed: %s", error)
                 failures, pause = failures + 1, min(60.0, 1.0 * (1 << min(failures, 6)))
@@ -158,18 +192,12 @@ class Control:
     async def _resync(self) -> None:
         """List everything: what vanished while no watch was there, and what a watch lost."""
         news: set[str] = set()
-        for kind, where, labels in (
-            (names.PLURAL, api.PROFILING_JOBS, ""),
-            (inventory.JOBS, api.JOBS, JOB_UID),
-            (inventory.PODS, api.PODS, JOB_UID),
-        ):
-            items: list[Body] = []
-            version = ""
-            for namespace in self.namespaces or (None,):
-                listing = await self.api.list(where, namespace, labels=labels)
-                items += listing.items
-                version = version or listing.resource_version
-            news |= self.inventory.replace(kind, items, version)
+        listed = await self.api.list_in(api.PROFILING_JOBS, self.namespaces)
+        mine = [one for one in listed.items if self.is_mine(one)]
+        news |= self.inventory.replace(names.PLURAL, mine, listed.resource_version)
+        self.watched.event_seen(names.PLURAL)
+        for kind, found in (await self.acting.children(self.namespaces)).items():
+            news |= self.inventory.replace(kind, found.items, found.resource_version)
             self.watched.event_seen(kind)
         if self._synced is None:
             news |= {str(one["metadata"]["uid"]) for one in self.inventory.owners()}
@@ -234,6 +262,7 @@ class Control:
         self.agenda.forget(uid)
         self._told.discard(uid)
         self.watched.forgotten(uid)
+        self.acting.settle(uid, None)
 
     async def _look_at(self, uid: str) -> None:
         body = self.inventory.owner(uid)
@@ -242,7 +271,7 @@ class Control:
             return
         self._tell_of_the_past(uid, body)
         world = World(
-            body, self.now(), self.settings, self.inventory.jobs(uid), self.inventory.pods(uid)
+            body, self.now(), self.platform, self.inventory.jobs(uid), self.inventory.pods(uid)
         )
         decision = await self._decided(world)
         for notice in decision.notices:  # before the status, after which nothing is done again
@@ -252,6 +281,7 @@ class Control:
             await self._publish(body, decision)
         if decision.wake_seconds is not None:
             self.agenda.later(uid, decision.wake_seconds)
+        self.acting.settle(uid, self.inventory.owner(uid))
 
     async def _decided(self, world: World) -> Decision:
         """Decide, ask whom that needs, decide again, act."""
@@ -320,6 +350,13 @@ class Control:
         if uid not in self._told and reconcile.is_finished(body):
             self._told.add(uid)
             self.watched.found_ended(body, reconcile.status_of(body))
+
+
+def host_of(body: Body) -> str:
+    """The Docker host that a ProfilingJob is addressed to, as it stands there; empty: none."""
+    spec_of = body.get("spec")
+    placement = spec_of.get("placement") if isinstance(spec_of, Mapping) else None
+    return str(placement.get("host") or "") if isinstance(placement, Mapping) else ""
 
 
 def _plan_of(world: World) -> plan.Plan:

@@ -126,6 +126,10 @@ class CollectorsClashError(SpecError):
     reason = Reason.COLLECTORS_CLASH
 
 
+class RefusedError(Exception):
+    """The platform does not take an attempt as it is, and says why."""
+
+
 class CancelledError(ProfilingError):
     """Somebody wanted the job to end while it was being started."""
 

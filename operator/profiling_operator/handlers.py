@@ -62,8 +62,8 @@ def settings() -> kopf.OperatorSettings:
 def registry(control: Control) -> kopf.OperatorRegistry:
     """Handlers that take note, and the probe that tells whether all is well."""
     handlers = kopf.OperatorRegistry()
-    for kind, where in WATCHED.items():
-        _watch(handlers, control, kind, where)
+    for kind in control.kinds:
+        _watch(handlers, control, kind, WATCHED[kind])
 
     @kopf.on.login(id="login", registry=handlers)
     async def login(**_: Any) -> kopf.ConnectionInfo:

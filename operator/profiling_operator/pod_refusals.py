@@ -26,7 +26,7 @@ FIELDS: Mapping[str, str] = {
     "spec.playback.port": "in the pod's own network, at the host name 127.0.0.1",
     "spec.output.path": "where the volume is mounted; $PROFILING_OUTPUT is the run's own folder",
     "spec.output.sizeLimit": "also the volume's limit, and requested as ephemeral storage",
-    "spec.placement.host": "refused: no agent of a Docker host takes it here",
+    "spec.placement.host": "left to the agent of that Docker host: see docs/docker-host.md",
     "spec.deadlines.startSeconds": "from having a node to the application's start",
 }
 
@@ -45,8 +45,6 @@ def _objections(plan: Plan, known: Settings) -> Iterator[tuple[str, str]]:
         yield "spec.app.command", "is required: the image's entrypoint is not known here"
     if plan.playback is not None and not plan.playback.image:
         yield "spec.playback.image", "is required"
-    if plan.placement.host:
-        yield "spec.placement.host", f'"{plan.placement.host}": no agent of a Docker host is asked'
     if plan.output.store not in known.stores:
         allowed = ", ".join(sorted(known.stores)) or "none is set up"
         yield "spec.output.store", f'"{plan.output.store}" must be one of: {allowed}'

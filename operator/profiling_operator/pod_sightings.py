@@ -53,6 +53,8 @@ class Sighting:
     pod_name: str = ""
     pod_uid: str = ""
     node: str = ""
+    device: str = ""
+    """The GPUs that it was given, where that is known."""
     created_at: str = ""
     """Of the Job."""
     image: str = ""
@@ -66,6 +68,8 @@ class Sighting:
     app: Body | None = None
     """The terminated state of the application's container."""
     uploader: Body | None = None
+    ending: Failure | None = None
+    """How it ended, where the platform knows that better than the launcher."""
     disrupted: str = ""
     """Why the platform took the pod away, if it did."""
     is_deleted: bool = False

@@ -14,7 +14,7 @@ from typing import IO, Any
 
 from profiling_operator import archives, containers, delivery, images
 from profiling_operator.archives import Packed
-from profiling_operator.containers import Attempt, Contents
+from profiling_operator.containers import Attempt, Contents, Terms
 from profiling_operator.delivery import Delivery, ToolchainImage
 from profiling_operator.engine import Engine
 from profiling_operator.errors import (
@@ -48,6 +48,7 @@ class Provisioning:
     plan: Plan
     known: Settings
     tell: Tell
+    terms: Terms = containers.ANY
 
     def prepare(self) -> None:
         """Everything is there, and nothing runs.
@@ -63,15 +64,15 @@ class Provisioning:
             raise _nothing_to_start(server, "spec.playback.command")
         brought = delivery.of_plan(plan, self.known, self.here.machine)
         for name in containers.volume_names(plan, brought):
-            self._create("volume", name, {"Labels": containers.labels(plan, "volume")})
+            self._create("volume", name, {"Labels": containers.labels(plan, "volume", self.terms)})
         brought = replace(brought, places={**brought.places, **self._fill(brought)})
         self.tell("bringing the launcher and the collectors")
         brought, contents = self._deliver(brought, image)
         if server is not None:
-            self._create("network", plan.name, containers.network(plan, own))
-            body = containers.playback(plan, server, own, self.here.version)
+            self._create("network", plan.name, containers.network(plan, own, self.terms))
+            body = containers.playback(plan, server, own, self.here.version, self.terms)
             self._create("container", Attempt(plan.name).playback, body)
-        body = containers.app(plan, brought, image, own, contents)
+        body = containers.app(plan, brought, image, own, contents, self.terms)
         self._create("container", plan.name, body)
 
     def _image(self, reference: str) -> Image:
@@ -101,7 +102,9 @@ class Provisioning:
         name = f"{self.plan.name}-filler-{index}"
         self._create(
             "container", name,
-            containers.filler(self.plan, index, self._image(one.reference), one.prefix),
+            containers.filler(
+                self.plan, index, self._image(one.reference), one.prefix, self.terms
+            ),
         )  # fmt: skip
         try:
             return self._place_in(name, one)
@@ -123,7 +126,7 @@ class Provisioning:
     def _deliver(self, brought: Delivery, image: Image) -> tuple[Delivery, Contents]:
         """Put files and folders into the volumes; also tells what the image has."""
         name = Attempt(self.plan.name).deliverer
-        self._create("container", name, containers.deliverer(self.plan, brought, image))
+        self._create("container", name, containers.deliverer(self.plan, brought, image, self.terms))
         try:
             has_bash, has_tmp = (self.here.has(name, path) for path in ("/bin/bash", "/tmp"))  # noqa: S108
             cdi_gpus = () if self.here.has_gpu_runtime else self.here.cdi_gpus

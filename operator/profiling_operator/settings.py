@@ -39,10 +39,12 @@ class DockerSettings(Frozen):
 
     pull: Literal["missing", "always", "never"] = "missing"
     """When images are pulled."""
-    network: str = "bridge"
-    """The network of jobs without a playback server: `bridge`, `none`, or the name of one."""
-    internal: bool = False
-    """The networks that are made for playback servers have no way out."""
+    network: str = ""
+    """The network of jobs without a playback server: `bridge`, `none`, or the name of one; default:
+    `bridge` for `profjob run`, `none` for an agent."""
+    internal: bool | None = None
+    """The networks that are made for playback servers have no way out; default: an agent's have
+    none."""
     read_only: bool = False
     """Applications may write to their volumes only, not to the rest of their file system."""
     capabilities: tuple[str, ...] = ()
@@ -51,6 +53,36 @@ class DockerSettings(Frozen):
     """System calls that the engine refuses by default, and that collectors may have."""
     pids_limit: int = 4096
     """Most processes and threads of a container."""
+
+
+class GpuSettings(Frozen):
+    """A GPU of a Docker host."""
+
+    uuid: str = pydantic.Field(pattern=r"^[A-Za-z0-9/_.-]{1,80}$")
+    """As `nvidia-smi -L` tells it: `GPU-0b8d6a52-…`, or `MIG-…`."""
+    product: str = ""
+    """What `spec.gpu.product` selects by: `NVIDIA-H200`."""
+
+
+class AgentSettings(Frozen):
+    """How the agent of a Docker host keeps the jobs that are addressed to it."""
+
+    namespace: str = "profiling-system"
+    """Where the Lease is by which one agent of a name stays the only one."""
+    gpus: tuple[GpuSettings, ...] = ()
+    """The host's GPUs; none named: those that the driver, or the engine, tells of."""
+    gpu_request: Literal["auto", "runtime", "cdi", "environment"] = "auto"
+    """How a container gets its GPUs: through NVIDIA's runtime, as CDI devices, or by the variable
+    NVIDIA_VISIBLE_DEVICES alone, where the engine's default runtime heeds it."""
+    jobs_without_gpu: int = pydantic.Field(default=1, ge=0)
+    """How many jobs without GPUs run at once."""
+    collections: int = pydantic.Field(default=2, ge=1)
+    """How many results are converted and sent at once."""
+    memory: Quantity = ""
+    """Memory limit of applications and playback servers that ask for none; default: nine tenths of
+    the machine's."""
+    collection_memory: Quantity = "4Gi"
+    """Memory limit of a conversion."""
 
 
 class KubernetesSettings(Frozen):
@@ -128,6 +160,8 @@ class Settings(BaseSettings):
     """For the docker executor."""
     kubernetes: KubernetesSettings = KubernetesSettings()
     """For the operator on a cluster."""
+    agent: AgentSettings = AgentSettings()
+    """For the agent of a Docker host."""
     stores: dict[str, StoreSettings] = {}
     """By the name that jobs give as `output.store`."""
     metrics: MetricsSettings = MetricsSettings()

@@ -23,7 +23,7 @@ from types import FrameType
 from profiling_operator import applying, assignment, attaching, reporting, store, stores, uploader
 from profiling_operator import workspace as protocol
 from profiling_operator.assignment import Assignment
-from profiling_operator.awaiting import Ending, Stop, await_end, limits_of
+from profiling_operator.awaiting import Ending, Stop, await_end, ending_of, limits_of
 from profiling_operator.errors import ProfilingError
 from profiling_operator.reporting import REPORT_FILE, Report, Spent
 from profiling_operator.status import Collected, ResultFile, Results, cut
@@ -46,6 +46,8 @@ class Where:
     assigned: Path = Path(assignment.FOLDER)
     results_token: Path = Path(assignment.RESULTS_TOKEN)
     last_words: Path = Path("/dev/termination-log")
+    is_over: bool = False
+    """The application has ended, and the workspace is what it left: nothing is waited for."""
 
 
 def upload(where: Where) -> bool:
@@ -89,7 +91,11 @@ class _Upload:
         report = self._kept(KEPT)
         if report is None:
             root, runs = self._where.workspace, self._plan.runs
-            ending = await_end(root, runs, limits_of(self._plan), self._stop)
+            ending = (
+                ending_of(root, runs)
+                if self._where.is_over
+                else await_end(root, runs, limits_of(self._plan), self._stop)
+            )
             if not ending.has_started:
                 why = ending.observation.message
                 _say(why)

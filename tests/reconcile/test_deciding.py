@@ -13,11 +13,13 @@ from profiling_operator.reconcile import (
     Decision,
     Delete,
     Need,
+    on_cluster,
     reconcile,
     status_of,
 )
 from profiling_operator.status import ConditionType
 from reconciling import (
+    SETTINGS,
     UID,
     afterwards,
     at,
@@ -194,8 +196,9 @@ def test_an_attempt_under_way_outlives_what_the_settings_say_now() -> None:
     """A store that nobody names any more does not end what runs; it could not have been begun."""
     seen = world(100, OPEN, **one(pods=[running()]))
 
-    assert status(reconcile(replace(seen, settings=seen.settings.model_copy(
-        update={"stores": {}})))).phase is RUNNING  # fmt: skip
+    poorer = on_cluster(SETTINGS.model_copy(update={"stores": {}}))
+
+    assert status(reconcile(replace(seen, platform=poorer))).phase is RUNNING
 
 
 def test_an_attempt_that_cannot_be_read_any_more_is_closed() -> None:

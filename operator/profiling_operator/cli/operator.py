@@ -9,11 +9,11 @@ from typing import Annotated
 
 import typer
 
-from profiling_operator import api, handlers, settings
+from profiling_operator import api, handlers, reconcile, settings
 from profiling_operator.acting import Acting
 from profiling_operator.agenda import Agenda
 from profiling_operator.cli import console
-from profiling_operator.control import Control
+from profiling_operator.control import Control, host_of
 from profiling_operator.errors import Problem, SpecError
 from profiling_operator.inventory import Inventory
 from profiling_operator.reports import Baselines, Reports
@@ -75,7 +75,10 @@ async def _run(
         acting = Acting(
             cluster, known, Reports(cluster, known), Baselines(cluster, known), inventory
         )
-        control = Control(cluster, known, acting, namespaces, watched=Tally(counts), agenda=agenda)
+        control = Control(
+            cluster, reconcile.on_cluster(known), acting, namespaces,
+            is_mine=lambda body: not host_of(body), watched=Tally(counts), agenda=agenda,
+        )  # fmt: skip
         if metrics_port:
             counts.serve(metrics_port)
         health = f"http://0.0.0.0:{health_port}/healthz" if health_port else ""

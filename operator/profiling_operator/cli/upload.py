@@ -24,8 +24,11 @@ def upload(
     last_words: Annotated[
         Path, typer.Option(help="File for the container's termination message.")
     ] = USUAL.last_words,
+    ended: Annotated[
+        bool, typer.Option(help="The application is over: take the workspace as it is.")
+    ] = False,
 ) -> None:
     """Wait for the application's end, convert, upload, report. Run by pods, not by people."""
-    where = Where(workspace, scratch, assignment, results_token, last_words)
+    where = Where(workspace, scratch, assignment, results_token, last_words, ended)
     if not uploading.upload(where):
         raise typer.Exit(Exit.GATE_FAILED)  # 1: any other would tell of the job

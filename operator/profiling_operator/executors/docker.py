@@ -29,7 +29,7 @@ from profiling_operator import (
 )
 from profiling_operator.archives import Packed
 from profiling_operator.artifacts import Limits
-from profiling_operator.containers import Attempt
+from profiling_operator.containers import Attempt, Terms
 from profiling_operator.engine import Engine
 from profiling_operator.errors import ExecutorError, Problem, Reason, StartError
 from profiling_operator.executors import SILENT, Executor, Listener, Observation, State
@@ -86,8 +86,13 @@ class Docker:
     fields: ClassVar[Mapping[str, str]] = FIELDS
     can_be_lost: ClassVar[bool] = True
 
-    def __init__(self) -> None:
-        """No engine is asked yet."""
+    def __init__(
+        self, known: settings.Settings | None = None, terms: Terms = containers.ANY
+    ) -> None:
+        """No engine is asked yet. `known`: settings, else those of this machine."""
+        self._known = known
+        self.terms = terms
+        """Of the next start."""
         self._connected: Engine | None = None
         self._watches: dict[str, Watch] = {}
         self._records: dict[str, tuple[float, Records]] = {}
@@ -97,6 +102,10 @@ class Docker:
         if self._connected is None:
             self._connected = engine.connect()
         return self._connected
+
+    @property
+    def _settings(self) -> settings.Settings:
+        return self._known or settings.load()
 
     def check(self, plan: Plan) -> Sequence[Problem]:
         """Fields that cannot be served here."""
@@ -111,7 +120,7 @@ class Docker:
         if not here.is_here:
             return toolchains.Facts(machine=here.machine)
         mine = toolchains.facts_here()
-        granted = settings.load().docker.capabilities
+        granted = self._settings.docker.capabilities
         return toolchains.Facts(
             machine=here.machine,
             uid=plan.app.security_context.run_as_user or 0,
@@ -139,7 +148,7 @@ class Docker:
             self._watch(plan.name, listener)
             return plan.name
         self.remove(plan.name)  # what somebody left who died while starting it
-        Provisioning(here, plan, settings.load(), listener.progress).prepare()
+        Provisioning(here, plan, self._settings, listener.progress, self.terms).prepare()
         watch = self._watch(plan.name, listener)
         if plan.playback is not None:
             listener.progress("waiting for the playback server")

@@ -6,6 +6,7 @@ asking somebody, it says whom (`needs`), and is called again with the answer.
 """
 
 from profiling_operator.reconcile.case import SUSPENDED
+from profiling_operator.reconcile.cluster import on_cluster
 from profiling_operator.reconcile.deciding import reconcile
 from profiling_operator.reconcile.world import (
     Accept,
@@ -15,6 +16,8 @@ from profiling_operator.reconcile.world import (
     Delete,
     Need,
     Notice,
+    Platform,
+    Words,
     World,
     is_finished,
     open_number,
@@ -30,8 +33,11 @@ __all__ = [
     "Delete",
     "Need",
     "Notice",
+    "Platform",
+    "Words",
     "World",
     "is_finished",
+    "on_cluster",
     "open_number",
     "reconcile",
     "status_of",

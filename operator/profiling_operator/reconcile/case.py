@@ -14,6 +14,7 @@ from profiling_operator.reconcile.world import (
     Body,
     Decision,
     Delete,
+    Words,
     World,
     deletion,
     generation,
@@ -47,7 +48,7 @@ class Case:
         mine = [one for one in world.jobs if one["metadata"]["name"] == planned.name]
         self.current = mine[0] if mine else None
         self.pods = [one for one in world.pods if self._is_mine(one)]
-        self.seen: Sighting = pod_sightings.look(self.current, self.pods, world.now)
+        self.seen: Sighting = world.platform.look(self.current, self.pods, world.now)
 
     @property
     def is_begun(self) -> bool:
@@ -66,6 +67,11 @@ class Case:
         return self.job.spec.suspend and not self.job.spec.cancel
 
     @property
+    def words(self) -> Words:
+        """What things are called where it runs."""
+        return self.world.platform.words
+
+    @property
     def begin(self) -> str:
         """When the application began, empty where it never did: what a failed start has, is none
         (containerd says 1970)."""
@@ -82,7 +88,7 @@ class Case:
         claims."""
         return any(
             not pod_sightings.has_ended(one)
-            and pod_sightings.look(None, [one], self.world.now).stage is not Stage.ENDED
+            and self.world.platform.look(None, [one], self.world.now).stage is not Stage.ENDED
             for one in self.world.pods
             if self._is_ours(one)
         )
@@ -152,6 +158,7 @@ class Case:
             "pod_name": seen.pod_name,
             "pod_uid": seen.pod_uid,
             "node_name": seen.node,
+            "device": seen.device,
             "image": seen.image,
             "started_at": self.begin,
             "finished_at": seen.finished_at if seen.stage is Stage.ENDED else "",
@@ -204,7 +211,7 @@ def lives_on(job: Body, world: World) -> bool:
 
 def _is_done(pod: Body, world: World) -> bool:
     """Whether application and uploader have ended; sidecars end with them."""
-    seen = pod_sightings.look(None, [pod], world.now)
+    seen = world.platform.look(None, [pod], world.now)
     return pod_sightings.has_ended(pod) or bool(seen.app and seen.uploader)
 
 

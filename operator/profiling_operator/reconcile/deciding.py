@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from profiling_operator import names, plan, pod_refusals, spec
+from profiling_operator import names, plan, spec
 from profiling_operator.errors import Reason, SpecError
 from profiling_operator.pod_sightings import Stage, moment
 from profiling_operator.reconcile.case import (
@@ -85,7 +85,7 @@ def _decide(case: Case) -> Decision:
 
 
 def _before_an_attempt(case: Case) -> Decision:
-    if problems := pod_refusals.check(case.plan, case.world.settings):
+    if problems := case.world.platform.refuse(case.plan):
         return case.fail(Reason.INVALID_SPEC, str(SpecError(problems)))
     if case.job.spec.cancel:
         return case.fail(Reason.CANCELLED, "cancelled before it was started")
@@ -104,7 +104,8 @@ def _next_attempt(case: Case) -> Decision:
         return Decision(needs=frozenset({Need.BASELINES}))
     planned = plan.with_baselines(case.plan, case.world.learned.get(Need.BASELINES, ()))
     soon = REFUSAL_SECONDS + MARGIN_SECONDS
-    told = case.tell(Phase.QUEUED, "waiting for its pod", soon, starts=True)
+    said = f"waiting for its {case.words.pod}"
+    told = case.tell(Phase.QUEUED, said, soon, starts=True)
     return replace(told, actions=(CreateJob(planned),))
 
 

@@ -36,7 +36,7 @@ def vanished(case: Case) -> Decision:
         return Decision(needs=frozenset({Need.JOB}))
     if learned[Need.JOB] is not None:
         return Decision(wake_seconds=NEWS_SECONDS)
-    return _gone(case, "its Job is gone")
+    return _gone(case, f"its {case.words.job} is gone")
 
 
 def without_pod(case: Case) -> Decision | None:
@@ -46,7 +46,7 @@ def without_pod(case: Case) -> Decision | None:
     was_seen = case.known is not None and bool(case.known.pod_uid)
     if pod_sightings.is_over(case.current):
         is_news = not was_seen and case.since(_over_since(case.current)) < HUNG_SECONDS
-        return _unseen(case) if is_news else _gone(case, "its pod is gone")
+        return _unseen(case) if is_news else _gone(case, f"its {case.words.pod} is gone")
     if not was_seen:
         return None
     if is_suspended(case.current):  # when it goes on, it would run the application a second time
@@ -58,7 +58,7 @@ def _unseen(case: Case) -> Decision:
     """The Job has ended before we heard of its pod: news of it are on their way, or it is gone."""
     if case.world.learned.get(Need.REPORT, True) is None:
         return Decision(wake_seconds=NEWS_SECONDS)
-    return _gone(case, "its pod is gone")
+    return _gone(case, f"its {case.words.pod} is gone")
 
 
 def _over_since(job: Body) -> str:
@@ -138,6 +138,8 @@ def _platform_reason(
         return Reason.OUTPUT_TOO_LARGE, case.seen.disrupted
     if why := _taken_away(case, report, vanished):
         return Reason.INFRASTRUCTURE_LOST, why
+    if case.seen.ending is not None:
+        return case.seen.ending
     said = observation.exit.reason if observation.exit else None
     oom = (case.seen.app or {}).get("reason") == "OOMKilled"
     if oom and (said is None or said in OF_MEMORY):
@@ -151,8 +153,9 @@ def _taken_away(case: Case, report: Report | None, vanished: str) -> str:
     if report is not None and not was_stopped:
         return ""
     seen = case.seen
-    deleted = "somebody deleted its pod" if seen.is_deleted else ""
-    otherwise = seen.message or "the pod was ended from outside" if was_stopped else ""
+    deleted = f"somebody deleted its {case.words.pod}" if seen.is_deleted else ""
+    stopped = seen.message or f"the {case.words.pod} was ended from outside"
+    otherwise = stopped if was_stopped else ""
     return seen.disrupted or vanished or deleted or otherwise
 
 

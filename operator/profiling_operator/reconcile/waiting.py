@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from profiling_operator import pods
 from profiling_operator.errors import Reason
 from profiling_operator.pod_sightings import Sighting, Stage
 from profiling_operator.reconcile.case import MARGIN_SECONDS, Case
@@ -53,7 +52,7 @@ def _lacks_its_pod(case: Case) -> bool:
 def _next_look(case: Case, waited: float) -> float:
     """Seconds. Nothing tells us of an event, so a missing pod is asked about, ever less often."""
     dues: list[float] = [case.plan.deadlines.queue_seconds]
-    if patience := case.world.settings.kubernetes.unschedulable_seconds:
+    if patience := case.world.platform.unschedulable_seconds:
         dues.append(patience)
     if _lacks_its_pod(case):
         dues.append(max(REFUSAL_SECONDS, waited + min(waited, HUNG_SECONDS)))
@@ -63,14 +62,14 @@ def _next_look(case: Case, waited: float) -> float:
 
 def _nowhere(case: Case, waited: float) -> Decision | None:
     """No node could ever serve it, and nobody has brought one meanwhile."""
-    patience = case.world.settings.kubernetes.unschedulable_seconds
+    patience = case.world.platform.unschedulable_seconds
     if not patience or waited < min(patience, case.plan.deadlines.queue_seconds):
         return None
     if Need.PLACES not in case.world.learned:
         return Decision(needs=frozenset({Need.PLACES}))
     if case.world.learned[Need.PLACES]:
         return None
-    said = f"no node could ever serve it: {case.seen.message}"
+    said = f"{case.words.nowhere}: {case.seen.message}"
     return case.fail(Reason.UNSCHEDULABLE, said)
 
 
@@ -100,7 +99,7 @@ def starting(case: Case) -> Decision:
     seen = case.seen
     waited = case.since(seen.scheduled_at)
     limit = case.plan.deadlines.start_seconds
-    patience = min(case.world.settings.kubernetes.image_pull_seconds, limit)
+    patience = min(case.world.platform.image_pull_seconds, limit)
     if seen.pull_fails and waited > patience:
         return case.fail(Reason.IMAGE_PULL_FAILED, seen.pull_fails)
     if waited > limit:
@@ -119,11 +118,13 @@ def running(case: Case, message: str = "") -> Decision:
     if is_collecting:
         since, limit = seen.finished_at, case.plan.deadlines.collect_seconds + HUNG_SECONDS
     else:
-        since, limit = seen.scheduled_at, pods.longest_seconds(case.plan) + HUNG_SECONDS
+        longest = case.world.platform.longest_seconds(case.plan)
+        since, limit = seen.scheduled_at, longest + HUNG_SECONDS
     left = limit - case.since(since)
     if left < 0 and is_collecting:
         return case.fail(Reason.RESULTS_LOST, "the uploader did not end in time")
     if left < 0:
-        return case.fail(Reason.INFRASTRUCTURE_LOST, "the pod did not end at its deadline")
-    told = message or ("the pod is being deleted" if seen.is_deleted else "")
+        said = f"the {case.words.pod} did not end at its deadline"
+        return case.fail(Reason.INFRASTRUCTURE_LOST, said)
+    told = message or (f"the {case.words.pod} is being deleted" if seen.is_deleted else "")
     return case.tell(phase_of(seen), told, left + MARGIN_SECONDS)

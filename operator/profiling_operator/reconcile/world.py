@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -10,10 +10,10 @@ from typing import Any
 
 import pydantic
 
+from profiling_operator.errors import Problem
 from profiling_operator.plan import Plan
 from profiling_operator.pod_sightings import Sighting
 from profiling_operator.reporting import Report
-from profiling_operator.settings import Settings
 from profiling_operator.status import ConditionType, Status
 
 Body = Mapping[str, Any]
@@ -73,13 +73,43 @@ class Notice:
 
 
 @dataclass(frozen=True)
+class Words:
+    """What things are called where attempts run, in messages."""
+
+    job: str = "Job"
+    pod: str = "pod"
+    nowhere: str = "no node could ever serve it"
+
+
+@dataclass(frozen=True)
+class Platform:
+    """What a decision has to know of where attempts run: see cluster.py, and agent/platform.py.
+
+    Whatever runs them is told of in the shape of a Job and its pod: who owns them, when they were
+    made, whether they have ended. Only `look` knows more of that shape.
+    """
+
+    look: Callable[[Body | None, Sequence[Body], datetime], Sighting]
+    """What is to be seen of an attempt's Job and its pods."""
+    refuse: Callable[[Plan], Sequence[Problem]]
+    """Why a plan is never tried there, field by field."""
+    longest_seconds: Callable[[Plan], float]
+    """How long an attempt may take from having its place to its application's end."""
+    unschedulable_seconds: float
+    """How long one waits that no place could ever serve; 0: until queueSeconds."""
+    image_pull_seconds: float
+    """How long a pull may fail before it counts as failed."""
+    words: Words = Words()
+
+
+@dataclass(frozen=True)
 class World:
     """Everything that a decision is made of."""
 
     body: Body
     """The ProfilingJob."""
     now: datetime
-    settings: Settings
+    platform: Platform
     jobs: Sequence[Body] = ()
     """Its Jobs: those that its UID owns."""
     pods: Sequence[Body] = ()
