@@ -87,15 +87,15 @@ class PodSide:
         """Let the application's container run to its end."""
         return self.launch(planned).wait(60)
 
-    def upload(self, **env: str) -> subprocess.Popen[bytes]:
-        """Start `profjob upload` as a process of its own."""
+    def upload(self, *more: str, **env: str) -> subprocess.Popen[bytes]:
+        """Start `profjob upload` as a process of its own, with more words."""
         where = self.where
         words = [
             *("--workspace", str(where.workspace), "--scratch", str(where.scratch)),
             *("--assignment", str(where.assigned), "--results-token", str(where.results_token)),
             *("--last-words", str(where.last_words)),
         ]
-        return self.command("upload", *words, **env)
+        return self.command("upload", *words, *more, **env)
 
     def command(self, command: str, *words: str, **env: str) -> subprocess.Popen[bytes]:
         """Start a command of `profjob`."""

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from making import bare_plan, job
-from profiling_operator import containers, delivery, seccomp
+from profiling_operator import allowances, containers, delivery, seccomp
+from profiling_operator.allowances import Allowance
 from profiling_operator.collectors import Toolchain
-from profiling_operator.containers import Attempt, Contents
+from profiling_operator.containers import Attempt, Contents, Terms
 from profiling_operator.delivery import Delivery, ToolchainImage
 from profiling_operator.images import Image
 from profiling_operator.launching import ToolPlace
@@ -70,8 +71,13 @@ BROUGHT = Delivery(
     images=(ToolchainImage("tau", "registry.example/tau:2", "/opt/tau", TAU),),
 )
 GRANTED = DockerSettings(capabilities=("PERFMON",), read_only=True, pids_limit=99, internal=True)
+TWO = Allowance(({"Count": 2, "Capabilities": [["gpu"]]},), visible="")
+HANDED = Allowance(({"DeviceIDs": ["GPU-a", "GPU-b"]},), visible="GPU-a,GPU-b", memory=8 << 30)
+AGENT = Terms("gpu-1", ("GPU-a", "GPU-b"))
 NAME = "rich-ec4e1978-1"
 LABELS = {
+    "profiling.dev/agent": "",
+    "profiling.dev/gpus": "",
     "profiling.dev/attempt": NAME,
     "profiling.dev/job": "ci/rich",
     "profiling.dev/job-uid": "7d2c",
@@ -116,10 +122,13 @@ def app(
     settings: DockerSettings = PLAIN,
     contents: Contents = EVERYTHING,
     image: Image = IMAGE,
+    allowed: Allowance = allowances.NOTHING,
+    terms: Terms = containers.ANY,
     **changes: Any,
 ) -> dict[str, Any]:
     """The application's container of a plan with nothing but some fields."""
-    return containers.app(bare_plan(**changes), Delivery(), image, settings, contents)
+    plan = bare_plan(**changes)
+    return containers.app(plan, Delivery(), image, settings, contents, allowed, terms)
 
 
 def started(**changes: Any) -> list[str]:
@@ -130,7 +139,7 @@ def started(**changes: Any) -> list[str]:
 
 def test_the_application_s_container() -> None:
     """All of it."""
-    body = containers.app(rich(), BROUGHT, IMAGE, GRANTED, Contents(bash=False, tmp=True))
+    body = containers.app(rich(), BROUGHT, IMAGE, GRANTED, Contents(bash=False, tmp=True), TWO)
 
     assert body == {
         "Image": "sha256:app",
@@ -211,7 +220,7 @@ def test_the_playback_server_s_container() -> None:
         ],
         "Labels": {**LABELS, "profiling.dev/role": "playback"},
         "StopSignal": "SIGTERM",
-        "Env": ["MODE=replay", "NVIDIA_VISIBLE_DEVICES=void"],
+        "Env": ["NVIDIA_VISIBLE_DEVICES=void", "MODE=replay"],
         "StopTimeout": 35,
         "Healthcheck": {
             "Test": ["CMD", "/.profiling/launch", "--probe", "8080", "--probe-path", "/ready"],
@@ -280,6 +289,7 @@ def test_the_network() -> None:
         "Name": NAME,
         "Driver": "bridge",
         "Internal": True,
+        "Options": {"com.docker.network.bridge.inhibit_ipv4": "true"},
         "Labels": {**LABELS, "profiling.dev/role": "network"},
     }
 
@@ -310,15 +320,90 @@ def test_all_that_is_mounted_is_made() -> None:
     assert mounted == made
 
 
-def bodies() -> list[dict[str, Any]]:
+def bodies(terms: Terms = containers.ANY, allowed: Allowance = TWO) -> list[dict[str, Any]]:
     """Every body of the rich plan."""
     return [
-        containers.app(rich(), BROUGHT, IMAGE, GRANTED, EVERYTHING),
-        containers.playback(rich(), SERVER, GRANTED, NEW),
-        containers.deliverer(rich(), BROUGHT, IMAGE),
-        containers.filler(rich(), 1, SERVER, "/opt/tau"),
-        containers.network(rich(), GRANTED),
+        containers.app(rich(), BROUGHT, IMAGE, GRANTED, EVERYTHING, allowed, terms),
+        containers.playback(rich(), SERVER, GRANTED, NEW, allowed, terms),
+        containers.deliverer(rich(), BROUGHT, IMAGE, terms),
+        containers.filler(rich(), 1, SERVER, "/opt/tau", terms),
+        containers.network(rich(), GRANTED, terms),
     ]
+
+
+STARTED = {
+    "Init", "AutoRemove", "RestartPolicy", "Privileged", "CapDrop", "PidsLimit", "ReadonlyRootfs",
+    "LogConfig", "Memory", "MemorySwap", "Mounts", "NetworkMode", "SecurityOpt",
+}  # fmt: skip
+ALLOWED = {
+    "app": STARTED | {"NanoCpus", "CapAdd", "Tmpfs", "DeviceRequests"},
+    "playback": STARTED,
+    "deliverer": {"Mounts", "NetworkMode"},
+    "filler": {"Mounts", "NetworkMode"},
+    "network": set(),
+}
+
+
+@pytest.mark.parametrize(
+    "body", bodies(AGENT, HANDED), ids=lambda body: body["Labels"]["profiling.dev/role"]
+)
+def test_what_is_asked_of_the_engine_is_a_closed_list(body: dict[str, Any]) -> None:
+    """No namespace, device, path or privilege of the host can be asked for."""
+    host = body.get("HostConfig", {})
+
+    assert host.keys() == ALLOWED[body["Labels"]["profiling.dev/role"]]
+    for mount in host.get("Mounts", []):
+        assert mount.keys() <= {
+            "Type", "Source", "Target", "ReadOnly", "VolumeOptions", "TmpfsOptions",
+        }  # fmt: skip
+        assert mount.get("VolumeOptions", {}).keys() <= {"NoCopy"}
+
+
+@pytest.mark.parametrize("body", bodies(AGENT, HANDED)[:2], ids=["app", "playback"])
+def test_what_an_agent_starts_is_bounded(body: dict[str, Any]) -> None:
+    """Application and playback server alike."""
+    host = body["HostConfig"]
+
+    assert (host["Privileged"], host["CapDrop"]) == (False, ["ALL"])
+    assert host["SecurityOpt"][0] == "no-new-privileges"
+    assert host["PidsLimit"] == 99
+    assert 0 < host["Memory"] == host["MemorySwap"] <= 8 << 30
+    assert host["NetworkMode"] == NAME
+    read_only = {one["Target"] for one in host["Mounts"] if one.get("ReadOnly")}
+    assert read_only >= {"/.profiling"}
+
+
+def test_what_an_agent_makes_says_whose_it_is() -> None:
+    """With the GPUs that it handed out."""
+    for body in bodies(AGENT, HANDED):
+        labels = body["Labels"]
+        assert (labels[containers.AGENT], labels[containers.GPUS]) == ("gpu-1", "GPU-a,GPU-b")
+
+
+def test_an_image_s_labels_cannot_pretend_anything() -> None:
+    """A container shows its image's labels beside its own, but where ours have the same name."""
+    for body in bodies():
+        labels = body["Labels"]
+        assert (labels[containers.AGENT], labels[containers.GPUS]) == ("", "")
+
+
+def test_an_agent_s_job_is_alone() -> None:
+    """Without a playback server it has no network; with one, a network without a way out."""
+    assert app(terms=AGENT)["HostConfig"]["NetworkMode"] == "none"
+    assert app()["HostConfig"]["NetworkMode"] == "bridge"
+    made = {terms: containers.network(rich(), PLAIN, terms) for terms in (AGENT, containers.ANY)}
+    assert (made[AGENT]["Internal"], made[containers.ANY]["Internal"]) == (True, False)
+    assert made[AGENT]["Options"] == {"com.docker.network.bridge.inhibit_ipv4": "true"}
+    assert made[containers.ANY]["Options"] == {}
+
+
+def test_settings_may_let_an_agent_s_jobs_out() -> None:
+    """Whoever keeps the host says so, never the job."""
+    own = DockerSettings(network="lab-net", internal=False)
+
+    assert app(own, terms=AGENT)["HostConfig"]["NetworkMode"] == "lab-net"
+    made = containers.network(rich(), own, AGENT)
+    assert (made["Internal"], made["Options"]) == (False, {})
 
 
 @pytest.mark.parametrize("body", bodies(), ids=lambda body: body["Labels"]["profiling.dev/role"])
@@ -404,23 +489,41 @@ def test_without_a_gpu_the_application_sees_none() -> None:
     assert body["HostConfig"]["DeviceRequests"] == []
 
 
-def test_gpus_are_asked_for_by_number() -> None:
-    """As `docker run --gpus` does; their number is not overruled by a variable."""
-    body = app(gpu={"count": 3})
+def test_gpus_are_those_of_the_allowance() -> None:
+    """What is requested, and the variable, where the engine does not set it by itself."""
+    named, counted = app(allowed=HANDED), app(allowed=TWO)
 
-    assert body["HostConfig"]["DeviceRequests"] == [{"Count": 3, "Capabilities": [["gpu"]]}]
-    assert not any("NVIDIA" in one for one in body["Env"])
+    assert named["HostConfig"]["DeviceRequests"] == [{"DeviceIDs": ["GPU-a", "GPU-b"]}]
+    assert "NVIDIA_VISIBLE_DEVICES=GPU-a,GPU-b" in named["Env"]
+    assert counted["HostConfig"]["DeviceRequests"] == [{"Count": 2, "Capabilities": [["gpu"]]}]
+    assert not any("NVIDIA" in one for one in counted["Env"])
 
 
-def test_gpus_are_named_where_they_are_cdi_devices() -> None:
-    """As many as the job asks for, the first ones."""
-    gpus = tuple(f"nvidia.com/gpu={one}" for one in range(4))
-    plan = bare_plan(gpu={"count": 2})
+@pytest.mark.parametrize("terms", [containers.ANY, AGENT], ids=["profjob run", "agent"])
+@pytest.mark.parametrize("allowed", [allowances.NOTHING, TWO, HANDED])
+def test_a_job_cannot_give_itself_gpus(terms: Terms, allowed: Allowance) -> None:
+    """Its own variable is left out, the application's and its server's."""
+    env = [{"name": "NVIDIA_VISIBLE_DEVICES", "value": "all"}, {"name": "B", "value": "b"}]
+    plan = bare_plan(app={"env": env}, playback={"port": 80, "image": "s", "env": env})
 
-    body = containers.app(plan, Delivery(), IMAGE, PLAIN, Contents(cdi_gpus=gpus))
+    mine = containers.app(plan, Delivery(), IMAGE, PLAIN, EVERYTHING, allowed, terms)["Env"]
+    server = containers.playback(plan, SERVER, PLAIN, NEW, allowed, terms)["Env"]
 
-    requests = body["HostConfig"]["DeviceRequests"]
-    assert requests == [{"Driver": "cdi", "DeviceIDs": ["nvidia.com/gpu=0", "nvidia.com/gpu=1"]}]
+    said = [f"NVIDIA_VISIBLE_DEVICES={allowed.visible}"] if allowed.visible else []
+    assert [one for one in mine if "NVIDIA" in one] == said
+    assert server == ["NVIDIA_VISIBLE_DEVICES=void", "B=b"]
+    assert "B=b" in mine
+
+
+def test_memory_of_what_asks_for_none_is_the_allowance() -> None:
+    """The application's own limit counts where it has one; the server has none of its own."""
+    own = app(allowed=HANDED, app={"resources": {"limits": {"memory": "1Gi"}}})["HostConfig"]
+    plan = bare_plan(playback={"port": 80, "image": "s"})
+    server = containers.playback(plan, SERVER, PLAIN, NEW, HANDED)["HostConfig"]
+
+    assert own["Memory"] == 1 << 30
+    for host in (app(allowed=HANDED)["HostConfig"], server):
+        assert (host["Memory"], host["MemorySwap"]) == (8 << 30, 8 << 30)
 
 
 def test_memory_is_limited_without_swap() -> None:

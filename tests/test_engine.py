@@ -619,6 +619,16 @@ class Api:
             raise NotFound("404", explanation=f"No such container: {name}")
         return self.containers_there[name]
 
+    def inspect_volume(self, name: str) -> dict[str, Any]:
+        """A volume with a label, one without any, or none."""
+        if name not in {"labelled", "bare"}:
+            raise NotFound("404", explanation="no such volume")
+        return {"Name": name, "Labels": {"a": "b"} if name == "labelled" else None}
+
+    def info(self) -> dict[str, Any]:
+        """A small machine."""
+        return {"MemTotal": 1024}
+
     def logs(self, name: str, tail: int) -> bytes:
         """What it printed."""
         assert tail == 20
@@ -673,6 +683,20 @@ def test_without_last_words_there_is_nothing_to_say(raised: Exception) -> None:
             raise raised
 
     assert Engine("U", Silent()).last_words("a") == ""
+
+
+def test_a_volume_s_labels_tell_that_it_is_there() -> None:
+    """Engines say null where there are none."""
+    here = Engine("U", Api())
+
+    assert here.volume_labels("labelled") == {"a": "b"}
+    assert here.volume_labels("bare") == {}
+    assert here.volume_labels("missing") is None
+
+
+def test_the_machine_s_memory_is_known() -> None:
+    """In bytes."""
+    assert Engine("U", Api()).memory == 1024
 
 
 def test_things_are_listed_by_label() -> None:

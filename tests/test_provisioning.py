@@ -16,7 +16,7 @@ from making import bare_plan
 from profiling_operator import delivery, launcher, provisioning
 from profiling_operator.archives import Packed
 from profiling_operator.collectors import Toolchain
-from profiling_operator.containers import ATTEMPT
+from profiling_operator.containers import ANY, ATTEMPT, Terms
 from profiling_operator.engine import Engine
 from profiling_operator.errors import (
     ExecutorError,
@@ -29,7 +29,7 @@ from profiling_operator.errors import (
 )
 from profiling_operator.plan import Plan, PlannedCollector
 from profiling_operator.provisioning import Provisioning, start_playback
-from profiling_operator.settings import DockerSettings, Settings, ToolchainSettings
+from profiling_operator.settings import AgentSettings, DockerSettings, Settings, ToolchainSettings
 
 SCRIPT = Toolchain(file="bin/tool", program="tool", is_script=True)
 PLAIN = Toolchain(file="bin/tool", program="tool", files=("bin/tool",))
@@ -49,6 +49,9 @@ class Api:
                        for name, config in images.items()}  # fmt: skip
         self.calls: list[Call] = []
         self.bodies: dict[str, dict[str, Any]] = {}
+        self.networks_made: dict[str, dict[str, Any]] = {}
+        self.said_of_itself: dict[str, Any] = {"Architecture": "x86_64"}
+        """A machine of the most usual kind."""
         self.there: dict[str, dict[str, dict[str, str]]] = {
             "containers": {}, "networks": {}, "volumes": {},
         }  # fmt: skip
@@ -65,8 +68,8 @@ class Api:
             raise self.refusals[what].pop(0)
 
     def info(self) -> dict[str, Any]:
-        """A machine of the most usual kind."""
-        return {"Architecture": "x86_64"}
+        """What the engine says of itself."""
+        return self.said_of_itself
 
     def inspect_image(self, name: str) -> dict[str, Any]:
         """An image that is there."""
@@ -77,12 +80,23 @@ class Api:
         self._called("create_volume", name)
         self.there["volumes"][name] = labels
 
+    def inspect_volume(self, name: str) -> dict[str, Any]:
+        """One that is there."""
+        self._called("inspect_volume", name)
+        return {"Labels": self.there["volumes"][name]}
+
     def create_network(
-        self, name: str, driver: str, internal: bool, labels: dict[str, str]
+        self,
+        name: str,
+        driver: str,
+        options: dict[str, str],
+        internal: bool,
+        labels: dict[str, str],
     ) -> None:
         """Remember it."""
         self._called("create_network", name)
         self.there["networks"][name] = labels
+        self.networks_made[name] = {"internal": internal, "options": options}
 
     def create_container_from_config(self, body: dict[str, Any], name: str) -> None:
         """Remember it with its body."""
@@ -235,10 +249,12 @@ def known(**toolchain: Any) -> Settings:
     return Settings(toolchains={"tool": ToolchainSettings(**toolchain)} if toolchain else {})
 
 
-def prepare(here: Here, plan: Plan, settings: Settings | None = None) -> list[str]:
+def prepare(
+    here: Here, plan: Plan, settings: Settings | None = None, terms: Terms = ANY
+) -> list[str]:
     """Prepare an attempt; what was told."""
     told: list[str] = []
-    Provisioning(here, plan, settings or Settings(), told.append).prepare()
+    Provisioning(here, plan, settings or Settings(), told.append, terms).prepare()
     return told
 
 
@@ -299,6 +315,78 @@ def test_all_that_is_made_has_the_attempt_s_label() -> None:
     things = [one for kind in here.api.there.values() for one in kind.values()]
     assert {one[ATTEMPT] for one in things} == {plan.name}
     assert len(things) == 4 + 1 + 2
+
+
+@pytest.mark.parametrize(
+    ("said", "devices", "visible"),
+    [
+        (
+            {"Runtimes": {"nvidia": {}}},
+            [{"DeviceIDs": ["GPU-a"], "Capabilities": [["gpu"]]}], "GPU-a",
+        ),
+        (
+            {"DiscoveredDevices": [{"ID": "nvidia.com/gpu=0"}]},
+            [{"Driver": "cdi", "DeviceIDs": ["nvidia.com/gpu=GPU-a"]}], "void",
+        ),
+        ({}, [], "GPU-a"),
+    ],
+    ids=["runtime", "cdi", "environment"],
+)  # fmt: skip
+def test_an_agent_s_gpus_are_requested_as_the_engine_serves_them(
+    said: dict[str, Any], devices: list[dict[str, Any]], visible: str
+) -> None:
+    """By name; and what is started has nine tenths of the machine's memory at most."""
+    here = world()
+    here.api.said_of_itself |= {"MemTotal": 1000, **said}
+    plan = plan_of(playback=PLAYBACK, gpu={"count": 1})
+
+    prepare(here, plan, terms=Terms("gpu-1", ("GPU-a",)))
+
+    mine, server = (here.api.bodies[name] for name in (plan.name, f"{plan.name}-playback"))
+    assert mine["HostConfig"]["DeviceRequests"] == devices
+    assert f"NVIDIA_VISIBLE_DEVICES={visible}" in mine["Env"]
+    assert "NVIDIA_VISIBLE_DEVICES=void" in server["Env"]
+    assert (mine["HostConfig"]["Memory"], server["HostConfig"]["Memory"]) == (900, 900)
+    assert here.api.networks_made[plan.name]["internal"]
+
+
+def test_the_way_to_gpus_and_the_memory_are_the_settings_to_say() -> None:
+    """`agent.gpu_request` and `agent.memory`."""
+    here = world()
+    here.api.said_of_itself |= {"MemTotal": 1000, "Runtimes": {"nvidia": {}}}
+    own = Settings(agent=AgentSettings(gpu_request="environment", memory="500"))
+    plan = plan_of(gpu={"count": 1})
+
+    prepare(here, plan, own, Terms("gpu-1", ("GPU-a",)))
+
+    host = here.api.bodies[plan.name]["HostConfig"]
+    assert (host["DeviceRequests"], host["Memory"]) == ([], 500)
+
+
+def test_gpus_that_nobody_handed_out_are_not_given_by_an_agent() -> None:
+    """A job without GPUs has an empty list of them."""
+    here = world()
+    here.api.said_of_itself |= {"Runtimes": {"nvidia": {}}}
+    plan = plan_of()
+
+    prepare(here, plan, terms=Terms("gpu-1", ()))
+
+    body = here.api.bodies[plan.name]
+    assert body["HostConfig"]["DeviceRequests"] == []
+    assert "NVIDIA_VISIBLE_DEVICES=void" in body["Env"]
+
+
+@pytest.mark.parametrize("terms", [ANY, Terms("gpu-1", ())], ids=["profjob run", "agent"])
+def test_a_claim_is_looked_at_again_before_anything_is_made(terms: Terms) -> None:
+    """The engine would make a volume that is not there, and mount one that is not for claims."""
+    here = world()
+    here.api.refusals["inspect_volume"] = [NotFound("404", explanation="no such volume")]
+    claim = {"name": "v", "mountPath": "/v", "persistentVolumeClaim": {"claimName": "keys"}}
+
+    with pytest.raises(StartError, match=r"spec\.app\.volumes: keys: "):
+        prepare(here, plan_of(app={"image": "app", "volumes": [claim]}), terms=terms)
+
+    assert here.api.calls == [("inspect_volume", "keys")]
 
 
 def test_nothing_is_started() -> None:

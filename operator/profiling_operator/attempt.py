@@ -141,6 +141,22 @@ def _attempt_names(given: Given) -> list[str]:
     ]
 
 
+def require_possible(
+    executor: Executor, planned: plan.Plan, problems: Sequence[Problem] = ()
+) -> None:
+    """Nothing that is known before the start stands in a plan's way.
+
+    Raises SpecError with what the executor refuses, and with `problems`; PreflightError.
+    """
+    if found := [*executor.check(planned), *problems]:
+        raise SpecError(found)
+    facts = planned.asks_of(executor.facts(planned))
+    for one in planned.collectors:
+        collector, options = plan.collector_of(one)
+        for finding in collector.preflight(facts, options):
+            raise PreflightError(finding.reason, f"{one.name}: {finding.message}")
+
+
 class _Attempt:
     """One attempt on its way."""
 
@@ -177,16 +193,10 @@ class _Attempt:
 
     def _refuse_impossible(self) -> None:
         """Raises what makes starting pointless, before anything has started."""
-        problems = list(self._given.executor.check(self._planned))
+        problems = []
         if self._given.job.spec.suspend:
             problems.append(Problem("spec.suspend", "there is nobody here to resume the job"))
-        if problems:
-            raise SpecError(problems)
-        facts = self._planned.asks_of(self._given.executor.facts(self._planned))
-        for one in self._planned.collectors:
-            collector, options = plan.collector_of(one)
-            for finding in collector.preflight(facts, options):
-                raise PreflightError(finding.reason, f"{one.name}: {finding.message}")
+        require_possible(self._given.executor, self._planned, problems)
         if self._given.job.spec.cancel:
             raise PreflightError(Reason.CANCELLED, "spec.cancel is true")
 

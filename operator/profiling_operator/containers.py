@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from profiling_operator import delivery, names, seccomp
+from profiling_operator import allowances, delivery, names, seccomp
+from profiling_operator.allowances import Allowance
 from profiling_operator.delivery import Delivery
 from profiling_operator.images import Image
 from profiling_operator.launching import (
@@ -32,7 +33,7 @@ OUTPUT, SIZE_LIMIT = f"{names.LABEL}output-path", f"{names.LABEL}size-limit"
 RUNS, COLLECT_SECONDS = f"{names.LABEL}runs", f"{names.LABEL}collect-seconds"
 
 AGENT, GPUS = f"{names.LABEL}agent", f"{names.LABEL}gpus"
-"""Labels: whose attempt it is, and which GPUs it was given, by comma."""
+"""Labels: whose attempt it is, and which GPUs it was given, by comma; empty: none's, none."""
 
 PLAYBACK_HOST = "playback"
 PLAYBACK_WORKSPACE = f"{delivery.ROOT}-playback"
@@ -44,7 +45,8 @@ OLD_PROBE_PAUSE = 1.0  # engines before API 1.44 probe as often when ready as be
 PROBE_PAUSE, READY_PAUSE = 0.2, 60.0
 START_INTERVAL_API = (1, 44)
 TMP = "/tmp"  # noqa: S108 - the containers'
-NO_GPU = "NVIDIA_VISIBLE_DEVICES=void"
+NO_ADDRESS = {"com.docker.network.bridge.inhibit_ipv4": "true"}
+"""The host has no address on the bridge: what listens on all of its addresses is not there."""
 
 
 @dataclass(frozen=True)
@@ -88,11 +90,10 @@ ANY = Terms()
 
 def labels(plan: Plan, role: str, terms: Terms = ANY) -> dict[str, str]:
     """What is needed to go on with an attempt that somebody else started."""
-    own = {AGENT: terms.agent} if terms.agent else {}
-    given = {GPUS: ",".join(terms.gpus)} if terms.gpus else {}
     return {
-        **own,
-        **given,
+        # Empty ones, too: labels of an image show on its containers, where ours do not hide them.
+        AGENT: terms.agent,
+        GPUS: ",".join(terms.gpus or ()),
         ATTEMPT: plan.name,
         ROLE: role,
         f"{names.LABEL}job": plan.key,
@@ -201,12 +202,10 @@ def filler(plan: Plan, index: int, image: Image, prefix: str, terms: Terms = ANY
 
 @dataclass(frozen=True)
 class Contents:
-    """What an image has of what programs expect everywhere, and the engine of what jobs ask for."""
+    """What an image has of what programs expect everywhere."""
 
     bash: bool = True
     tmp: bool = True
-    cdi_gpus: tuple[str, ...] = ()
-    """Names of GPUs where the engine knows them as CDI devices only."""
 
 
 def app(
@@ -215,6 +214,7 @@ def app(
     image: Image,
     settings: DockerSettings,
     contents: Contents,
+    allowed: Allowance = allowances.NOTHING,
     terms: Terms = ANY,
 ) -> dict[str, Any]:
     """The application's container: the launcher, which starts the wrapped command."""
@@ -232,18 +232,18 @@ def app(
         mounts.append(_mount(attempt.volume("playback"), PLAYBACK_WORKSPACE))
     return {
         **_body(plan, "app", image, words, terms),
-        "Env": [*_app_env(plan), *([] if contents.bash else [_shell_path(plan, image)])],
+        "Env": [*_app_env(plan, allowed), *([] if contents.bash else [_shell_path(plan, image)])],
         **_user(plan),
         "StopTimeout": math.ceil(plan.stop_seconds) + STOP_MARGIN,
         "HostConfig": {
             **_host(settings),
-            **_limits(plan),
+            **_limits(plan, allowed),
             "CapAdd": list(settings.capabilities),
             "Mounts": mounts,
             "Tmpfs": _tmp(plan, settings, contents),
             "NetworkMode": plan.name if plan.playback else _network(settings, terms),
             "SecurityOpt": _security(plan, settings),
-            "DeviceRequests": _devices(plan, contents.cdi_gpus),
+            "DeviceRequests": [dict(one) for one in allowed.devices],
         },
     }
 
@@ -253,6 +253,7 @@ def playback(
     image: Image,
     settings: DockerSettings,
     api: tuple[int, ...],
+    allowed: Allowance = allowances.NOTHING,
     terms: Terms = ANY,
 ) -> Any:
     """The playback server's container, under a launcher of its own, so that it ends."""
@@ -263,11 +264,12 @@ def playback(
     words = playback_words(plan, delivery.LAUNCHER, PLAYBACK_WORKSPACE, command)
     return {
         **_body(plan, "playback", image, words, terms),
-        "Env": [*_env(wanted.env), NO_GPU],
+        "Env": [f"{allowances.VISIBLE_DEVICES}={allowances.NONE}", *_env(wanted.env)],
         "StopTimeout": math.ceil(PLAYBACK_GRACE) + STOP_MARGIN,
         "Healthcheck": _health(plan, api),
         "HostConfig": {
             **_host(settings),
+            **_memory(allowed.memory),
             "Mounts": [
                 _mount(attempt.volume("tools"), delivery.ROOT, read_only=True),
                 _mount(attempt.volume("playback"), PLAYBACK_WORKSPACE),
@@ -289,10 +291,12 @@ def playback_command(plan: Plan, image: Image) -> tuple[str, ...]:
 
 def network(plan: Plan, settings: DockerSettings, terms: Terms = ANY) -> dict[str, Any]:
     """The network that only the application and its server are on."""
+    is_internal = bool(terms.agent) if settings.internal is None else settings.internal
     return {
         "Name": plan.name,
         "Driver": "bridge",
-        "Internal": bool(terms.agent) if settings.internal is None else settings.internal,
+        "Internal": is_internal,
+        "Options": NO_ADDRESS if is_internal else {},
         "Labels": labels(plan, "network", terms),
     }
 
@@ -328,16 +332,18 @@ def _host(settings: DockerSettings) -> dict[str, Any]:
     }
 
 
-def _limits(plan: Plan) -> dict[str, Any]:
-    """CPU and memory; no swap beside it, which would hide what the application takes."""
+def _limits(plan: Plan, allowed: Allowance) -> dict[str, Any]:
+    """CPU and memory."""
     limits = plan.app.resources.limits
-    bounds: dict[str, Any] = {}
-    if limits.memory:
-        memory = int(parse_quantity(limits.memory))
-        bounds |= {"Memory": memory, "MemorySwap": memory}
+    bounds = _memory(int(parse_quantity(limits.memory)) if limits.memory else allowed.memory)
     if limits.cpu:
         bounds["NanoCpus"] = int(parse_quantity(limits.cpu) * NANO)
     return bounds
+
+
+def _memory(limit: int) -> dict[str, Any]:
+    """No swap beside it, which would hide what is taken."""
+    return {"Memory": limit, "MemorySwap": limit} if limit else {}
 
 
 def _tmp(plan: Plan, settings: DockerSettings, contents: Contents) -> dict[str, str]:
@@ -351,15 +357,6 @@ def _security(plan: Plan, settings: DockerSettings) -> list[str]:
     granted = sorted(set(plan.system_calls) & set(settings.system_calls))
     profile = [f"seccomp={seccomp.as_json(granted)}"] if granted else []
     return ["no-new-privileges", *profile]
-
-
-def _devices(plan: Plan, cdi_gpus: Sequence[str]) -> list[dict[str, Any]]:
-    """What `docker run --gpus N` asks for, or `--device nvidia.com/gpu=0 …` with CDI alone."""
-    if plan.gpu is None:
-        return []
-    if cdi_gpus:
-        return [{"Driver": "cdi", "DeviceIDs": list(cdi_gpus[: plan.gpu.count])}]
-    return [{"Count": plan.gpu.count, "Capabilities": [["gpu"]]}]
 
 
 def _user(plan: Plan) -> dict[str, str]:
@@ -385,15 +382,17 @@ def has_command(plan: Plan, image: Image) -> bool:
     return bool(resolved.command or resolved.args)
 
 
-def _app_env(plan: Plan) -> Iterator[str]:
-    if plan.gpu is None:
-        yield NO_GPU
+def _app_env(plan: Plan, allowed: Allowance) -> Iterator[str]:
+    if allowed.visible:
+        yield f"{allowances.VISIBLE_DEVICES}={allowed.visible}"
     yield from (f"{name}={value}" for name, value in playback_env(plan, PLAYBACK_HOST).items())
     yield from _env(plan.app.env)
 
 
 def _env(variables: Sequence[EnvVar]) -> Iterator[str]:
-    return (f"{one.name}={one.value or ''}" for one in variables)
+    """Which GPUs there are is not the job's to say."""
+    wanted = (one for one in variables if one.name != allowances.VISIBLE_DEVICES)
+    return (f"{one.name}={one.value or ''}" for one in wanted)
 
 
 def _shell_path(plan: Plan, image: Image) -> str:

@@ -123,6 +123,11 @@ class Engine:
         return tuple(sorted((one for one in found if CDI_GPU.fullmatch(one)), key=_ordinal))
 
     @property
+    def memory(self) -> int:
+        """The machine's, in bytes; 0: it does not say."""
+        return int(self.info().get("MemTotal") or 0)
+
+    @property
     def version(self) -> tuple[int, ...]:
         """The version of the API that is spoken with it."""
         return tuple(int(part) for part in str(self.api.api_version).split("."))
@@ -132,6 +137,14 @@ class Engine:
         try:
             with self.asked(f"inspect {container}"):
                 return dict(self.api.inspect_container(container))
+        except FileNotFoundError:
+            return None
+
+    def volume_labels(self, name: str) -> dict[str, str] | None:
+        """The labels of a volume, or None where there is none of that name."""
+        try:
+            with self.asked(f"inspect volume {name}"):
+                return dict(self.api.inspect_volume(name).get("Labels") or {})
         except FileNotFoundError:
             return None
 

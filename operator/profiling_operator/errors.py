@@ -158,6 +158,12 @@ class ExecutorError(ProfilingError):
     retry = True
 
 
+class WorkspaceGoneError(ExecutorError):
+    """There is nothing left of an attempt to collect."""
+
+    retry = False
+
+
 class StartError(ProfilingError):
     """The platform refuses to start it as it is."""
 
@@ -237,6 +243,12 @@ class UnreachableError(ApiError):
     def __init__(self, message: str) -> None:
         """Without an HTTP status."""
         super().__init__(0, "", message)
+
+
+class LeaseLostError(ProfilingError):
+    """Another agent of the same name has the host now."""
+
+    reason = Reason.INFRASTRUCTURE_LOST
 
 
 class ArtifactError(ProfilingError):

@@ -44,7 +44,7 @@ class Machine(Frozen):
             return self.model_copy(update={"gpus": (), "driver": ""})
         if product is None:
             return self
-        named = [one for one in self.gpus if _label(one) == _label(product)]
+        named = [one for one in self.gpus if label(one) == label(product)]
         return self.model_copy(update={"gpus": tuple(named) or (product,)})
 
 
@@ -66,7 +66,8 @@ def gpu_models_here(driver: Path = NVIDIA_DRIVER) -> tuple[str, ...]:
     return tuple(sorted(models - {""}))
 
 
-def _label(product: str) -> str:
+def label(product: str) -> str:
+    """A product as labels of nodes name it: `NVIDIA-H200` of `NVIDIA H200`."""
     return re.sub(r"[^A-Za-z0-9._]+", "-", product)
 
 

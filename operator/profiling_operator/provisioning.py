@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
-from profiling_operator import archives, containers, delivery, images
+from profiling_operator import allowances, archives, claims, containers, delivery, images
+from profiling_operator.allowances import Allowance
 from profiling_operator.archives import Packed
 from profiling_operator.containers import Attempt, Contents, Terms
 from profiling_operator.delivery import Delivery, ToolchainImage
@@ -55,25 +56,44 @@ class Provisioning:
 
         Raises ImageError, ToolchainError, StartError, ExecutorError.
         """
-        plan, own = self.plan, self.known.docker
+        if refusal := claims.refusal(self.here, self.plan, self.terms):
+            raise StartError(f"spec.app.volumes: {refusal}")
+        image, server = self._images()
+        brought = delivery.of_plan(self.plan, self.known, self.here.machine)
+        for name in containers.volume_names(self.plan, brought):
+            labels = containers.labels(self.plan, "volume", self.terms)
+            self._create("volume", name, {"Labels": labels})
+        brought = replace(brought, places={**brought.places, **self._fill(brought)})
+        self.tell("bringing the launcher and the collectors")
+        brought, contents = self._deliver(brought, image)
+        self._make_containers(brought, image, contents, server)
+
+    def _images(self) -> tuple[Image, Image | None]:
+        """The application's, and the playback server's where there is one."""
+        plan = self.plan
         image = self._image(plan.app.image or "")
         server = self._image(plan.playback.image or "") if plan.playback else None
         if not containers.has_command(plan, image):
             raise _nothing_to_start(image, "spec.app.command")
         if server is not None and not containers.playback_command(plan, server):
             raise _nothing_to_start(server, "spec.playback.command")
-        brought = delivery.of_plan(plan, self.known, self.here.machine)
-        for name in containers.volume_names(plan, brought):
-            self._create("volume", name, {"Labels": containers.labels(plan, "volume", self.terms)})
-        brought = replace(brought, places={**brought.places, **self._fill(brought)})
-        self.tell("bringing the launcher and the collectors")
-        brought, contents = self._deliver(brought, image)
+        return image, server
+
+    def _make_containers(
+        self, brought: Delivery, image: Image, contents: Contents, server: Image | None
+    ) -> None:
+        plan, own, allowed = self.plan, self.known.docker, self._allowed()
         if server is not None:
             self._create("network", plan.name, containers.network(plan, own, self.terms))
-            body = containers.playback(plan, server, own, self.here.version, self.terms)
+            body = containers.playback(plan, server, own, self.here.version, allowed, self.terms)
             self._create("container", Attempt(plan.name).playback, body)
-        body = containers.app(plan, brought, image, own, contents, self.terms)
+        body = containers.app(plan, brought, image, own, contents, allowed, self.terms)
         self._create("container", plan.name, body)
+
+    def _allowed(self) -> Allowance:
+        if self.terms.agent:
+            return allowances.by_name(self.terms.gpus or (), self.known.agent, self.here)
+        return allowances.by_number(self.plan.gpu.count if self.plan.gpu else 0, self.here)
 
     def _image(self, reference: str) -> Image:
         return images.obtain(self.here, reference, self.known.docker.pull, self.tell)
@@ -85,7 +105,11 @@ class Provisioning:
                 api.create_volume(name, labels=body["Labels"])
             elif kind == "network":
                 api.create_network(
-                    name, driver=body["Driver"], internal=body["Internal"], labels=body["Labels"]
+                    name,
+                    driver=body["Driver"],
+                    options=body["Options"],
+                    internal=body["Internal"],
+                    labels=body["Labels"],
                 )
             else:
                 api.create_container_from_config(body, name)
@@ -129,8 +153,7 @@ class Provisioning:
         self._create("container", name, containers.deliverer(self.plan, brought, image, self.terms))
         try:
             has_bash, has_tmp = (self.here.has(name, path) for path in ("/bin/bash", "/tmp"))  # noqa: S108
-            cdi_gpus = () if self.here.has_gpu_runtime else self.here.cdi_gpus
-            contents = Contents(has_bash, has_tmp, cdi_gpus)
+            contents = Contents(has_bash, has_tmp)
             brought, more = self._with_shell(name, brought, contents)
             self._require_glibc(name, brought, image)
             writable = containers.writable_folders(self.plan)

@@ -82,7 +82,7 @@ class AgentSettings(Frozen):
     """Memory limit of applications and playback servers that ask for none; default: nine tenths of
     the machine's."""
     collection_memory: Quantity = "4Gi"
-    """Memory limit of a conversion."""
+    """Memory limit of a conversion: of the data of each of its processes."""
 
 
 class KubernetesSettings(Frozen):

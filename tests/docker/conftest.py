@@ -14,6 +14,8 @@ import yaml
 from making import job_body, own_environment
 
 sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(1, str(Path(__file__).parent.parent / "cluster"))
+sys.path.insert(2, str(Path(__file__).parent.parent.parent / "tools"))
 
 from engines import Engine, listed
 

@@ -5,11 +5,16 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from engines import BUSYBOX, Engine, client, reason_of
+from engines import BUSYBOX, Engine, client, load_busybox, reason_of
+
+from making import bare_plan
+from profiling_operator.containers import Terms
+from profiling_operator.executors.docker import Docker
+from profiling_operator.settings import Settings
 
 pytestmark = pytest.mark.needs("docker", "dockerd")
 
@@ -26,11 +31,96 @@ def runtime(folder: Path) -> str:
 
 
 def hook(folder: Path) -> str:
-    """A folder whose hook leaves a word of what it was called for."""
+    """A folder whose hook leaves a word of what it was called for, and of what it would heed.
+
+    It is told the state of the container, with the folder that its configuration is in.
+    """
     script = folder / "nvidia-container-runtime-hook"
-    script.write_text(f'#!/bin/sh\necho "$@" >> {folder}/called\nexec cat > /dev/null\n')
+    script.write_text(
+        f"""#!/bin/sh
+echo "$@" >> {folder}/called
+bundle=$(sed 's/.*"bundle":"\\([^"]*\\)".*/\\1/')
+grep -o '"NVIDIA_VISIBLE_DEVICES=[^"]*"' "$bundle/config.json" >> {folder}/heeded
+"""
+    )
     script.chmod(0o755)
     return str(folder)
+
+
+def heeded(folder: Path) -> str:
+    """Which GPUs the hook would give: the last of several values counts for it."""
+    return (folder / "heeded").read_text().splitlines()[-1].strip('"').partition("=")[2]
+
+
+GREEDY = "tests/greedy:1"
+"""An image that asks for all GPUs, as those of CUDA do."""
+ALL = "NVIDIA_VISIBLE_DEVICES=all"
+WANTS_ALL = {"image": GREEDY, "command": ["sleep", "60"],
+             "env": [{"name": "NVIDIA_VISIBLE_DEVICES", "value": "all"}]}  # fmt: skip
+
+
+@pytest.fixture
+def gpu_engine(tmp_path: Path) -> Iterator[Engine]:
+    """An engine of the test's own that believes to have GPUs, with a greedy image."""
+    with Engine(tmp_path, runtime(tmp_path), path=hook(tmp_path)) as made:
+        load_busybox(made.url, GREEDY, [f"ENV {ALL}"])
+        yield made
+
+
+def test_neither_image_nor_job_widens_what_docker_gives(
+    begin: Begin, env: dict[str, str], gpu_engine: Engine, tmp_path: Path
+) -> None:
+    """`profjob run`: as many as the job says."""
+    env["DOCKER_HOST"] = gpu_engine.url
+    process = begin(app=WANTS_ALL, gpu={"count": 2})
+    process.terminate()
+    process.communicate(timeout=60)
+
+    assert heeded(tmp_path) == "0,1"
+
+
+def test_an_agent_s_job_gets_the_gpus_that_were_handed_out(
+    gpu_engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By UUID, whatever image and job ask for."""
+    monkeypatch.setenv("DOCKER_HOST", gpu_engine.url)
+    executor = Docker(Settings(state_dir=str(tmp_path)), Terms("gpu-1", ("GPU-b", "MIG-a")))
+    planned = bare_plan(uid="u", app=WANTS_ALL, gpu={"count": 2})
+
+    executor.start(planned)
+    try:
+        with client(gpu_engine.url) as asked:
+            (container,) = asked.containers.list()
+            (request,) = container.attrs["HostConfig"]["DeviceRequests"]
+            environment = container.attrs["Config"]["Env"]
+    finally:
+        executor.remove(planned.name)
+        executor._engine().close()
+
+    assert (request["DeviceIDs"], request["Capabilities"]) == (["GPU-b", "MIG-a"], [["gpu"]])
+    assert heeded(tmp_path) == "GPU-b,MIG-a"
+    assert ALL not in environment
+
+
+def test_an_agent_s_job_without_gpus_sees_none(
+    gpu_engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where nvidia's runtime is the engine's default it would heed the image."""
+    monkeypatch.setenv("DOCKER_HOST", gpu_engine.url)
+    executor = Docker(Settings(state_dir=str(tmp_path)), Terms("gpu-1", ()))
+    planned = bare_plan(uid="u", app=WANTS_ALL)
+
+    executor.start(planned)
+    try:
+        with client(gpu_engine.url) as asked:
+            (container,) = asked.containers.list()
+            environment = container.attrs["Config"]["Env"]
+    finally:
+        executor.remove(planned.name)
+        executor._engine().close()
+
+    assert [one for one in environment if "NVIDIA" in one] == ["NVIDIA_VISIBLE_DEVICES=void"]
+    assert not (tmp_path / "called").exists()
 
 
 def test_gpus_are_asked_for(begin: Begin, env: dict[str, str], tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from making import bare_plan, job
-from profiling_operator import containers, engine, machines
+from profiling_operator import claims, containers, engine, machines
+from profiling_operator.containers import Terms
 from profiling_operator.errors import Reason
 from profiling_operator.executors import Listener, State
 from profiling_operator.executors.docker import Docker
@@ -64,14 +65,20 @@ class Api:
         """Every volume is there but one."""
         if name == "missing":
             raise engine.NotFound("no such volume", None)
-        return {"Name": name}
+        return {"Name": name, "Labels": {claims.NAMESPACE: "ci"} if name == "ours" else None}
 
 
-def offline(**info: Any) -> Docker:
+def test_an_engine_may_be_shared() -> None:
+    """An agent has one executor for each attempt, and one connection for all."""
+    here = engine.Engine("unix:///x", Api())
+
+    assert Docker(here=here).check(plan()) == []
+    assert Docker(here=here)._engine() is here
+
+
+def offline(terms: Terms = containers.ANY, **info: Any) -> Docker:
     """An executor without an engine."""
-    executor = Docker()
-    executor._connected = engine.Engine("unix:///x", Api(**info))
-    return executor
+    return Docker(terms=terms, here=engine.Engine("unix:///x", Api(**info)))
 
 
 @pytest.mark.parametrize(("changes", "field"), [
@@ -93,6 +100,26 @@ def test_what_it_cannot_do_is_refused_by_name(changes: dict[str, Any], field: st
     assert executor.check(plan()) == []
 
     assert [one.where for one in executor.check(plan(**changes))] == [field]
+
+
+def test_an_agent_judges_host_and_gpus_itself() -> None:
+    """Its own name is no engine's, and what a host lacks is waited for, or Unschedulable."""
+    agent = offline(Terms("gpu-1", ()))
+
+    assert agent.check(plan(placement={"host": "gpu-1"}, gpu={"count": 8})) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "refused"), [("ours", False), ("missing", True), ("somebody-s", True)]
+)
+def test_an_agent_s_claims_are_labelled_volumes(name: str, refused: bool) -> None:
+    """An engine's other volumes are workspaces, keys, databases."""
+    claim = {"name": "v", "mountPath": "/v", "persistentVolumeClaim": {"claimName": name}}
+
+    problems = offline(Terms("gpu-1", ())).check(plan(app={"volumes": [claim]}))
+
+    assert [one.where for one in problems] == ["spec.app.volumes"] * refused
+    assert all("docker volume create --label" in one.message for one in problems)
 
 
 def test_nothing_is_attached() -> None:
@@ -202,6 +229,30 @@ def test_what_nobody_collected_is_swept_after_a_day(
     left = set(docker.attempts())
     assert running.name in left
     assert not {done.name, half.name} & left
+
+
+@needs_docker
+def test_an_agent_s_attempts_are_not_swept(
+    docker: Started, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither found nor removed by a `profjob run` on the same engine, however old they are."""
+    theirs = plan()
+    docker.started = [theirs.name]
+    terms = Terms("gpu-1", ())
+    api = docker._engine().api
+    labels = containers.labels(theirs, "volume", terms)
+    api.create_volume(f"{theirs.name}-workspace", labels=labels)
+    api.create_network(theirs.name, labels=containers.labels(theirs, "network", terms))
+    body = {"Image": PYTHON, "Labels": containers.labels(theirs, "app", terms)}
+    api.create_container_from_config(body, theirs.name)
+
+    later = time.time() + 2 * 86400
+    monkeypatch.setattr(time, "time", lambda: later)
+
+    assert theirs.name not in docker.attempts()
+    assert docker._engine().inspected(theirs.name) is not None
+    for kind in ("networks", "volumes"):
+        assert docker._engine().listed(kind, containers.Attempt(theirs.name).label)
 
 
 @needs_docker

@@ -8,6 +8,7 @@ crash of `profjob` another one finds everything by them. Events only wake; `insp
 from __future__ import annotations
 
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -18,6 +19,7 @@ from typing import Any, ClassVar
 from profiling_operator import (
     archives,
     attempt_folder,
+    claims,
     containers,
     engine,
     images,
@@ -31,7 +33,7 @@ from profiling_operator.archives import Packed
 from profiling_operator.artifacts import Limits
 from profiling_operator.containers import Attempt, Terms
 from profiling_operator.engine import Engine
-from profiling_operator.errors import ExecutorError, Problem, Reason, StartError
+from profiling_operator.errors import Problem, Reason, StartError, WorkspaceGoneError
 from profiling_operator.executors import SILENT, Executor, Listener, Observation, State
 from profiling_operator.machines import Machine
 from profiling_operator.plan import Plan
@@ -52,30 +54,37 @@ FIELDS: Mapping[str, str] = {
     "spec.app.command": "default: the image's entrypoint",
     "spec.app.args": "default, where there is no command: the image's CMD",
     "spec.app.workingDir": "relative to the image's, which is also the default",
+    "spec.app.env": "without `NVIDIA_VISIBLE_DEVICES`: the engine says which GPUs there are",
     "spec.app.env[].valueFrom": "refused: there is no cluster to take it from",
-    "spec.app.resources.limits.memory": "without swap beside it",
-    "spec.app.volumes[].persistentVolumeClaim": "a volume that the engine has by that name",
+    "spec.app.resources.limits.memory": "without swap beside it; an agent limits what names none: "
+    "`agent.memory`",
+    "spec.app.volumes[].persistentVolumeClaim": "a volume that the engine has by that name; an "
+    "agent: one whose label `profiling.dev/claim-namespace` is the job's namespace, or `*`",
     "spec.app.volumes[].configMap": "refused: there is no cluster to take it from",
     "spec.app.volumes[].emptyDir": "a volume that goes with the attempt; a tmpfs for `Memory`; "
     "its sizeLimit counts only there",
     "spec.app.securityContext.runAsUser": "default: the image's user",
-    "spec.app.imagePullSecrets": "ignored: docker's own configuration has the credentials",
+    "spec.app.imagePullSecrets": "ignored: docker's own configuration has the credentials; an "
+    "agent's are those of its user, for all jobs",
     "spec.collectors[].mode": "`attach` is refused: nothing runs beside the application",
-    "spec.gpu.count": "as `docker run --gpus`; the engine needs a GPU runtime",
+    "spec.gpu.count": "as `docker run --gpus`; the engine needs a GPU runtime; an agent: that many "
+    "GPUs of its own choice, for this job alone",
     "spec.gpu.resource": "ignored: NVIDIA GPUs",
-    "spec.gpu.product": "not checked",
+    "spec.gpu.product": "not checked; an agent: `product` of its GPUs",
     "spec.playback.image": "required",
     "spec.playback.command": "default: the image's entrypoint",
     "spec.playback.env[].valueFrom": "refused: there is no cluster to take it from",
-    "spec.playback.port": "on a network of its own, at the host name `playback`",
+    "spec.playback.port": "on a network of its own, at the host name `playback`; an agent's has no "
+    "way out",
     "spec.output.path": "where the volume is mounted; $PROFILING_OUTPUT is the run's own folder",
-    "spec.output.store": "ignored: `--results` names the folder",
-    "spec.placement": "met by being here; `host` must be the engine's name",
-    "spec.deadlines.queueSeconds": "never needed: nothing queues",
+    "spec.output.store": "ignored: `--results` names the folder; an agent: as on Kubernetes",
+    "spec.placement": "met by being here; `host` must be the engine's name; an agent: its own",
+    "spec.deadlines.queueSeconds": "never needed: nothing queues; an agent: as on Kubernetes",
     "spec.deadlines.startSeconds": "bounds pulling and delivering; playback has its own limit",
-    "spec.deadlines.collectSeconds": "bounds the copying of the results; Ctrl-C ends a conversion",
-    "spec.suspend": "refused when true: there is nobody to resume it",
-    "spec.ttlSecondsAfterFinished": "ignored: the result is a folder",
+    "spec.deadlines.collectSeconds": "bounds the copying of the results; Ctrl-C ends a conversion; "
+    "an agent: as on Kubernetes",
+    "spec.suspend": "refused when true: there is nobody to resume it; an agent: as on Kubernetes",
+    "spec.ttlSecondsAfterFinished": "ignored: the result is a folder; an agent: as on Kubernetes",
 }
 
 
@@ -87,21 +96,29 @@ class Docker:
     can_be_lost: ClassVar[bool] = True
 
     def __init__(
-        self, known: settings.Settings | None = None, terms: Terms = containers.ANY
+        self,
+        known: settings.Settings | None = None,
+        terms: Terms = containers.ANY,
+        here: Engine | None = None,
     ) -> None:
-        """No engine is asked yet. `known`: settings, else those of this machine."""
+        """No engine is asked yet. `known`: settings, else those of this machine.
+
+        `here`: an engine that others use, too; else a connection of its own. Threads may share it.
+        """
         self._known = known
         self.terms = terms
         """Of the next start."""
-        self._connected: Engine | None = None
+        self._connected = here
+        self._lock = threading.Lock()
         self._watches: dict[str, Watch] = {}
         self._records: dict[str, tuple[float, Records]] = {}
         self._images: dict[str, str] = {}
 
     def _engine(self) -> Engine:
-        if self._connected is None:
-            self._connected = engine.connect()
-        return self._connected
+        with self._lock:
+            if self._connected is None:
+                self._connected = engine.connect()
+            return self._connected
 
     @property
     def _settings(self) -> settings.Settings:
@@ -109,10 +126,7 @@ class Docker:
 
     def check(self, plan: Plan) -> Sequence[Problem]:
         """Fields that cannot be served here."""
-        return [
-            Problem(where, f"{message} (executor docker)")
-            for where, message in _objections(plan, self._engine())
-        ]
+        return [*refusals(plan), *_told(_of_engine(plan, self._engine(), self.terms))]
 
     def facts(self, plan: Plan) -> toolchains.Facts:
         """Of the engine's machine: its kernel is ours where its socket is."""
@@ -142,25 +156,46 @@ class Docker:
 
     def start(self, plan: Plan, listener: Listener = SILENT) -> str:
         """Bring everything there and start it, unless the attempt is there already."""
+        if not self.has_begun(plan.name):
+            self.prepare(plan, listener)
+        return self.begin(plan.name, listener)
+
+    def container(self, attempt: str) -> Mapping[str, Any] | None:
+        """The application's container, as `docker inspect` shows it; None where there is none."""
+        return self._engine().inspected(attempt)
+
+    def has_begun(self, attempt: str) -> bool:
+        """Whether the application's container was started, whatever has become of it since."""
+        found = self.container(attempt)
+        return found is not None and found["State"]["Status"] != "created"
+
+    def prepare(self, plan: Plan, listener: Listener = SILENT) -> None:
+        """Bring everything there, and start what comes before the application. Raises as `start`.
+
+        What somebody left who died while preparing it is removed first.
+        """
         here = self._engine()
-        found = here.inspected(plan.name)
-        if found is not None and found["State"]["Status"] != "created":
-            self._watch(plan.name, listener)
-            return plan.name
-        self.remove(plan.name)  # what somebody left who died while starting it
+        self.remove(plan.name)
         Provisioning(here, plan, self._settings, listener.progress, self.terms).prepare()
         watch = self._watch(plan.name, listener)
         if plan.playback is not None:
             listener.progress("waiting for the playback server")
             provisioning.start_playback(here, plan, watch.wait)
-        with here.asked(f"start {plan.name}", StartError):
-            here.api.start(plan.name)
-        return plan.name
+
+    def begin(self, attempt: str, listener: Listener = SILENT) -> str:
+        """Start what is prepared, unless it has begun, and return its name."""
+        self._watch(attempt, listener)
+        if not self.has_begun(attempt):
+            here = self._engine()
+            with here.asked(f"start {attempt}", StartError):
+                here.api.start(attempt)
+        return attempt
 
     def _watch(self, attempt: str, listener: Listener = SILENT) -> Watch:
-        if attempt not in self._watches:
-            self._watches[attempt] = Watch(Attempt(attempt), listener.output)
-        return self._watches[attempt]
+        with self._lock:
+            if attempt not in self._watches:
+                self._watches[attempt] = Watch(Attempt(attempt), listener.output)
+            return self._watches[attempt]
 
     def observe(self, attempt: str) -> Observation:
         """What the engine says of the container, and the launcher's records in its volume."""
@@ -190,7 +225,7 @@ class Docker:
             return records
         began = time.monotonic()
         labels = found["Config"]["Labels"]
-        with _scratch() as root:
+        with self._scratch() as root:
             with suppress(FileNotFoundError):  # the launcher has not come so far
                 self._copy(attempt, f"{labels[containers.OUTPUT]}/{workspace.CONTROL}", root)
             records = read_records(root, int(labels[containers.RUNS]))
@@ -245,20 +280,27 @@ class Docker:
     @contextmanager
     def workspace(self, attempt: str) -> Iterator[Path]:
         """A copy of the volume, made through the container that has ended."""
-        gone = ExecutorError(f"the workspace of attempt {attempt} is gone")
+        gone = WorkspaceGoneError(f"the workspace of attempt {attempt} is gone")
         found = self._engine().inspected(attempt)
         if found is None:
             raise gone
         labels = found["Config"]["Labels"]
         size = int(labels[containers.SIZE_LIMIT]) + OVERSHOOT
         limits = Limits(file_bytes=size, total_bytes=size)
-        with _scratch() as root:
+        with self._scratch() as root:
             try:
                 seconds = int(labels[containers.COLLECT_SECONDS])
                 self._copy(attempt, labels[containers.OUTPUT], root, limits, seconds)
             except FileNotFoundError as error:
                 raise gone from error
             yield root
+
+    @contextmanager
+    def _scratch(self) -> Iterator[Path]:
+        """An empty folder of this user's own, gone afterwards."""
+        base = attempt_folder.base(self._settings.state_dir)
+        with tempfile.TemporaryDirectory(dir=base, prefix="copy-") as scratch:
+            yield Path(scratch)
 
     def remove(self, attempt: str) -> None:
         """Containers, network, volumes."""
@@ -276,6 +318,8 @@ class Docker:
         there: dict[str, float] = {}
         for kind in ("containers", "networks", "volumes"):
             for one in here.listed(kind, containers.ATTEMPT):
+                if one["Labels"].get(containers.AGENT):  # the agent's to keep, and to remove
+                    continue
                 name = one["Labels"][containers.ATTEMPT]
                 there[name] = max(there.get(name, 0.0), _made_at(one))
         long_ago = time.time() - STALE_SECONDS
@@ -287,14 +331,6 @@ class Docker:
 
 def _has_ended(container: Mapping[str, Any]) -> bool:
     return container["State"]["Status"] in {"exited", "dead", "removing"}
-
-
-@contextmanager
-def _scratch() -> Iterator[Path]:
-    """An empty folder of this user's own, gone afterwards."""
-    base = attempt_folder.base(settings.load().state_dir)
-    with tempfile.TemporaryDirectory(dir=base, prefix="copy-") as scratch:
-        yield Path(scratch)
 
 
 def _stop_note(reason: Reason, message: str) -> list[Packed]:
@@ -319,38 +355,42 @@ def _is_over(here: Engine, name: str) -> bool:
     return found["State"]["Status"] != "running" and time.time() - ended.timestamp() > STALE_SECONDS
 
 
-def _objections(plan: Plan, here: Engine) -> Iterator[tuple[str, str]]:
+def refusals(plan: Plan) -> list[Problem]:
+    """Fields that no engine serves, whatever it has. No I/O."""
+    return _told(_of_plan(plan))
+
+
+def _told(objections: Iterator[tuple[bool, str, str]]) -> list[Problem]:
+    return [
+        Problem(where, f"{message} (executor docker)")
+        for holds, where, message in objections
+        if holds
+    ]
+
+
+def _of_plan(plan: Plan) -> Iterator[tuple[bool, str, str]]:
     """Fields that are refused, with the reason. A table: one line per field."""
-    app, server, name = plan.app, plan.playback, str(here.info().get("Name", ""))
+    app, server, attached = plan.app, plan.playback, plan.attached_field
     env = [*app.env, *(server.env if server else ())]
     sourced = ", ".join(one.name for one in env if one.value_from is not None)
     configured = ", ".join(one.name for one in app.volumes if one.config_map)
-    claims = [one.persistent_volume_claim for one in app.volumes if one.persistent_volume_claim]
-    missing = ", ".join(one.claim_name for one in claims if not _has_volume(here, one.claim_name))
-    attached = plan.attached_field
-    lacking = _lacks_gpus(here, plan.gpu.count if plan.gpu else 0)
-    host = plan.placement.host
-    checks: list[tuple[bool, str, str]] = [
-        (not app.image, "spec.app.image", "required"),
-        (bool(sourced), "spec.app.env", f"{sourced}: {FIELDS['spec.app.env[].valueFrom']}"),
-        (bool(configured), "spec.app.volumes",
-         f"{configured}: {FIELDS['spec.app.volumes[].configMap']}"),
-        (bool(missing), "spec.app.volumes", f"{missing}: the engine has no such volume"),
-        (bool(attached), attached, '"attach" must be wrap: nothing runs beside the application'),
-        (bool(lacking), "spec.gpu.count", lacking),
-        (server is not None and not server.image, "spec.playback.image", "required"),
-        (host not in {"", name}, "spec.placement.host", f"{host} is not this engine, {name}"),
-    ]  # fmt: skip
-    return ((where, message) for holds, where, message in checks if holds)
+    yield not app.image, "spec.app.image", "required"
+    yield bool(sourced), "spec.app.env", f"{sourced}: {FIELDS['spec.app.env[].valueFrom']}"
+    said = f"{configured}: {FIELDS['spec.app.volumes[].configMap']}"
+    yield bool(configured), "spec.app.volumes", said
+    yield bool(attached), attached, '"attach" must be wrap: nothing runs beside the application'
+    yield server is not None and not server.image, "spec.playback.image", "required"
 
 
-def _has_volume(here: Engine, name: str) -> bool:
-    try:
-        with here.asked(f"inspect volume {name}"):
-            here.api.inspect_volume(name)
-    except FileNotFoundError:
-        return False
-    return True
+def _of_engine(plan: Plan, here: Engine, terms: Terms) -> Iterator[tuple[bool, str, str]]:
+    """Those that this engine does not serve. An agent judges host and GPUs itself."""
+    name, host = str(here.info().get("Name", "")), plan.placement.host
+    unclaimable = claims.refusal(here, plan, terms)
+    yield bool(unclaimable), "spec.app.volumes", unclaimable
+    if not terms.agent:
+        lacking = _lacks_gpus(here, plan.gpu.count if plan.gpu else 0)
+        yield bool(lacking), "spec.gpu.count", lacking
+        yield host not in {"", name}, "spec.placement.host", f"{host} is not this engine, {name}"
 
 
 def _lacks_gpus(here: Engine, asked: int) -> str:

@@ -29,7 +29,13 @@ from profiling_operator import (
     workspace,
 )
 from profiling_operator.attempt_folder import AttemptFolder
-from profiling_operator.errors import ExecutorError, PlaybackError, Problem, Reason
+from profiling_operator.errors import (
+    ExecutorError,
+    PlaybackError,
+    Problem,
+    Reason,
+    WorkspaceGoneError,
+)
 from profiling_operator.executors import SILENT, Executor, Listener, Observation, State
 from profiling_operator.launching import (
     Places,
@@ -189,7 +195,7 @@ class Process:
         """The folder itself."""
         root = _folder(attempt).workspace
         if not root.is_dir():
-            raise ExecutorError(f"the workspace of attempt {attempt} is gone")
+            raise WorkspaceGoneError(f"the workspace of attempt {attempt} is gone")
         yield root
 
     def remove(self, attempt: str) -> None:
