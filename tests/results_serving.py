@@ -32,6 +32,7 @@ KEY = "ci/nbody-1/0b7b2f5e-7f5e-4b0e-9d5a-0d8f3f1f0a01/1"
 UPLOADER = "uploader-token"
 READER, STRANGER = "reader-token", "stranger-token"
 OPERATOR = "operator-token"
+AGENT = "agent-token"
 POD = "nbody-1-abc"
 
 
@@ -51,12 +52,13 @@ def uploader(namespace: str = "ci", **extra: tuple[str, ...]) -> Identity:
 
 @dataclass
 class FakeReviews:
-    """An API server that knows four tokens and one pod."""
+    """An API server that knows five tokens and one pod."""
 
     tokens: dict[tuple[str, str], Identity] = field(default_factory=lambda: {
         (UPLOADER, "profjob-results"): uploader(),
         (READER, ""): Identity("jane", groups=("dev",)),
         (STRANGER, ""): Identity("joe"),
+        (AGENT, ""): Identity(f"{ACCOUNT}profiling-system:profjob-agent"),
         (OPERATOR, "profjob-results"): Identity(f"{ACCOUNT}profiling-system:profiling-operator"),
     })  # fmt: skip
     """By token and audience; an empty one is the API server's own."""
@@ -66,6 +68,8 @@ class FakeReviews:
         default_factory=lambda: {f"{ACCOUNT}profiling-system:profiling-operator"}
     )
     """Of baselines; they read as well."""
+    senders: set[str] = field(default_factory=lambda: {f"{ACCOUNT}profiling-system:profjob-agent"})
+    """Of results in namespace ci; they read as well."""
     down: bool = False
     asked: list[tuple[Any, ...]] = field(default_factory=list)
 
@@ -75,9 +79,11 @@ class FakeReviews:
         return self.tokens.get((token, audiences[0] if audiences else ""))
 
     async def may(self, identity: Identity, right: Right) -> bool:
-        """Whether somebody is a reader, or a writer."""
+        """Whether somebody is a reader, a writer, or a sender."""
         self._note("may", identity.username, str(right))
-        readers = self.readers if right.verb == "get" else set()
+        if right.subresource == "results":
+            return right.namespace == "ci" and identity.username in self.senders
+        readers = self.readers | self.senders if right.verb == "get" else set()
         return identity.username in self.writers | readers
 
     async def pod(self, namespace: str, name: str) -> Body | None:

@@ -147,3 +147,40 @@ def test_limits_are_those_of_the_plan_and_a_margin() -> None:
     assert limits.start == 100 + 7 + awaiting.MARGIN_SECONDS
     assert limits.run == plan.longest_seconds + awaiting.MARGIN_SECONDS
     assert plan.stop_seconds < limits.stop < plan.stop_seconds + 30
+
+
+def test_what_has_ended_is_not_waited_for(pod: PodSide) -> None:
+    """Its outcome is there."""
+    pod.launched(pod.assign("exit 3"))
+
+    ending = awaiting.ending_of(pod.where.workspace, 1)
+
+    seen = ending.observation
+    assert (ending.has_started, seen.state, seen.message) == (True, State.ENDED, "")
+    assert seen.exit is not None
+    assert (seen.exit.exit_code, [one.exit_code for one in seen.runs]) == (3, [3])
+
+
+def test_what_has_ended_without_an_outcome_is_lost(pod: PodSide) -> None:
+    """However long it might have run."""
+    process = pod.launch(pod.assign("sleep 60"))
+    pod.wait_until_started()
+    process.kill()
+    process.wait()
+
+    ending = awaiting.ending_of(pod.where.workspace, 1)
+
+    seen = ending.observation
+    assert ending.has_started
+    assert (seen.state, seen.exit) == (State.LOST, None)
+    assert seen.message == "the launcher ended without leaving an outcome"
+
+
+def test_what_has_ended_without_a_start_never_started(pod: PodSide) -> None:
+    """No workspace, or an empty one: it is the same."""
+    for root in (pod.where.workspace, pod.folder / "nothing"):
+        ending = awaiting.ending_of(root, 1)
+
+        assert not ending.has_started
+        assert ending.observation.state is State.LOST
+        assert ending.observation.message == "the launcher left no word of a start"

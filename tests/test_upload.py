@@ -7,6 +7,7 @@ import json
 import os
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,12 @@ from pod_side import POD_UID, SAVES, FakeServer, PodSide, serving, wait_for
 from profiling_operator import applying, assignment, attaching, reporting, stores, upload, uploader
 from profiling_operator.assignment import Assignment
 from profiling_operator.errors import StoreError
+from profiling_operator.machines import Machine
 from profiling_operator.plan import Plan
 from profiling_operator.reporting import Report
 from profiling_operator.status import Results
 from profiling_operator.stores.folder import FolderStore
+from profiling_operator.upload import Where
 
 KEY = "ci/test/uid-1/1"
 NAMES = {
@@ -477,3 +480,90 @@ def test_what_is_attached_may_write_until_half_the_time_is_over(pod: PodSide) ->
 
     assert report_in(stored(pod))
     assert "pyspy still writes after " in pod.stderr
+
+
+@pytest.fixture
+def over(pod: PodSide) -> Where:
+    """The folders of a pod whose application is known to be over."""
+    return replace(pod.where, is_over=True)
+
+
+def test_what_is_over_is_saved_as_it_is(pod: PodSide, over: Where) -> None:
+    """With the outcome that the launcher left."""
+    assert pod.launched(pod.assign(f"{SAVES}\nexit 3")) == 3
+
+    assert upload.upload(over)
+
+    report = report_in(stored(pod))
+    assert report.exit is not None
+    assert (report.exit.reason, report.exit.exit_code) == ("AppFailed", 3)
+
+
+def test_what_is_over_without_an_outcome_is_saved_at_once(pod: PodSide, over: Where) -> None:
+    """Nothing tells whether a launcher lives: its sign of life is a copy."""
+    process = pod.launch(pod.assign(f"{SAVES}\nsleep 60"))
+    wait_for((pod.where.workspace / "run-0" / "pyspy" / "profile.folded").exists)
+    process.kill()
+    process.wait()
+
+    assert upload.upload(over)
+
+    report = report_in(stored(pod))
+    assert report.exit is None
+    assert report.message == "the launcher ended without leaving an outcome"
+    assert "raw/run-0/pyspy/profile.folded" in stored(pod)
+
+
+def test_what_is_over_and_never_started_is_told_at_once(pod: PodSide, over: Where) -> None:
+    """There are no results, and that is a failure."""
+    pod.assign()
+
+    assert not upload.upload(over)
+
+    assert last_words(pod).observation().message == "the launcher left no word of a start"
+    assert stored(pod) == {}
+
+
+def test_what_is_over_has_all_the_time_from_now_on(
+    pod: PodSide, over: Where, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may have ended while nobody was there to collect it."""
+    monkeypatch.setattr("time.monotonic", lambda: 1000.0)
+    plan = pod.assign(deadlines={"collectSeconds": 100})
+    given = Assignment(plan=plan, store={"url": "file:///"})
+
+    collecting = upload._Upload(given, over, upload.Stop())
+
+    assert collecting._deadline("1999-01-01T00:00:00.000000001Z") == 1100
+
+
+def test_what_the_assignment_knows_of_the_place_is_in_the_results(pod: PodSide) -> None:
+    """It goes before what can be seen here."""
+    planned = pod.assign()
+    given = assignment.read(pod.where.assigned)
+    known = {"node": "host-1", "device": "GPU-1", "image": "a@sha256:1"}
+    pod.tell(given.model_copy(update={**known, "machine": Machine(cpu="theirs")}))
+    pod.launched(planned)
+
+    assert upload.upload(pod.where)
+
+    files = stored(pod)
+    metadata = json.loads(files["metadata.json"])
+    assert {name: metadata[name] for name in known} == known
+    assert json.loads(files["summary.json"])["machine"]["cpu"] == "theirs"
+
+
+def test_too_little_memory_is_told(pod: PodSide, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The results are lost; the application's outcome is not."""
+    pod.launched(pod.assign())
+
+    def fail(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(uploader, "collect", fail)
+
+    assert not upload.upload(pod.where)
+
+    said = last_words(pod)
+    assert said.collected.lost == "converting takes more memory than it may have"
+    assert said.exit is not None

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from profiling_operator import names
 from profiling_operator.frozen import Frozen
+from profiling_operator.machines import Machine
 from profiling_operator.plan import Plan
 from profiling_operator.settings import Settings, StoreSettings, ToolchainSettings
 from profiling_operator.spec.app import App
@@ -47,6 +48,14 @@ class Assignment(Frozen):
     reports_to_api: bool = False
     """Whether the uploader applies `status.results`."""
     keep_personal: bool = False
+    node: str = ""
+    """Where it ran; empty: $NODE_NAME says it."""
+    device: str = ""
+    """The GPUs that it was given, where that is known."""
+    image: str = ""
+    """The application's image with its digest, where that is known."""
+    machine: Machine | None = None
+    """What it ran on, if not the uploader's own machine."""
 
     def settings(self) -> Settings:
         """The settings that matter in a pod: neither its environment nor a file adds to them."""

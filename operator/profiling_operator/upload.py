@@ -121,9 +121,10 @@ class _Upload:
         """When collecting must have ended, by the monotonic clock.
 
         The application may have written the time of its end: it can only make the rest shorter.
+        What ended while nobody was there, be it long ago, has all the time from now on.
         """
         limit = float(self._plan.deadlines.collect_seconds)
-        if not finished_at:
+        if not finished_at or self._where.is_over:
             return time.monotonic() + limit
         age = (datetime.now(UTC) - datetime.fromisoformat(finished_at)).total_seconds()
         return time.monotonic() + limit - min(max(age, 0.0), limit)
@@ -149,6 +150,8 @@ class _Upload:
             collected = _nothing(f"converting did not end within collectSeconds, {limit} s")
         except (OSError, ProfilingError) as error:
             collected = _nothing(f"the results could not be made: {error}")
+        except MemoryError:
+            collected = _nothing("converting takes more memory than it may have")
         report = replace(
             self._report(collected),
             started=seen.started, exit=seen.exit, runs=seen.runs, message=seen.message,
@@ -162,10 +165,14 @@ class _Upload:
     def _convert(self, ending: Ending) -> Collected:
         shutil.rmtree(self._folder, ignore_errors=True)
         self._folder.mkdir(parents=True)
-        seen = replace(ending.observation, node=os.environ.get(assignment.NODE_NAME, ""))
-        known = self._given.settings()
+        given = self._given
+        node = given.node or os.environ.get(assignment.NODE_NAME, "")
+        seen = replace(ending.observation, node=node, device=given.device, image=given.image)
         with _alarm(self._until - time.monotonic()):
-            found = uploader.collect(self._where.workspace, self._plan, seen, self._folder, known)
+            found = uploader.collect(
+                self._where.workspace, self._plan, seen, self._folder, given.settings(),
+                given.machine,
+            )  # fmt: skip
         if found.results is None:
             return found
         results = found.results.model_copy(update={"files": _sendable(found.results.files)})

@@ -126,6 +126,7 @@ def place(
         "resultsServer": {"replicas": 0, "persistence": {"enabled": False}},
         "crds": {"install": not crd_there, "keep": crd_there},
         "admission": {"enabled": True},
+        "agents": {"enabled": True},
     }
     values = [f"--set-json={key}={json.dumps(one)}" for key, one in given.items()]
     chart = __file__.rpartition("/tests/")[0] + "/charts/profiling-operator"
@@ -228,6 +229,22 @@ def test_an_uploader_changes_nothing_else(change: Body, place: Place, mine: Atte
 
     assert answer.code in (403, 422)
     assert f"not status.{next(iter(change))}" in answer.message
+
+
+def test_an_agent_writes_the_status_and_nothing_else(place: Place) -> None:
+    """No policy keeps it from that; of the job itself it has the right to read and delete it."""
+    name = "addressed"
+    body = place.profiling_job(name, placement={"host": "gpu-1"})
+    place.cluster.kubectl("create", "-f", "-", given=body)
+    token = place.cluster.kubectl("create", "token", "profjob-agent", "-n", place.home).strip()
+
+    answer = place.report(name, token, {"phase": "Running", "headline": "on a Docker host"})
+
+    assert answer.code == 200, answer.message
+    assert answer.body["status"]["phase"] == "Running"
+    path = RESOURCE.format(place.jobs, name)
+    spec = {"spec": {"suspend": True}}
+    assert place.cluster.request("PATCH", path, token, spec, MERGE).code == 403
 
 
 def test_an_uploader_cannot_remove_the_status(place: Place, mine: Attempt) -> None:

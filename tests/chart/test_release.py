@@ -61,7 +61,11 @@ def release(
         cluster.kubectl("delete", "crd", CRD, "--ignore-not-found")
 
 
-PODLESS: Body = {"operator": {"replicas": 0}, "resultsServer": {"replicas": 0}}
+PODLESS: Body = {
+    "operator": {"replicas": 0},
+    "resultsServer": {"replicas": 0},
+    "agents": {"enabled": True},
+}
 
 
 def test_what_is_installed_answers(release: Release, wait: Callable[..., Any]) -> None:
@@ -96,6 +100,29 @@ def test_the_operator_has_the_rights_that_it_needs(release: Release) -> None:
         ("delete", "profilingjobs.profiling.dev", "--subresource=baseline"),
     ):
         assert not release.may(release.operator, *words), words
+
+
+def test_agents_have_the_rights_that_they_need(release: Release) -> None:
+    """And none in the cluster itself; their Lease is in the release's namespace."""
+    agent = f"system:serviceaccount:{release.home}:profjob-agent"
+    for words in (
+        ("watch", "profilingjobs.profiling.dev"),
+        ("delete", "profilingjobs.profiling.dev"),
+        ("patch", "profilingjobs.profiling.dev", "--subresource=status"),
+        ("update", "profilingjobs.profiling.dev", "--subresource=results"),
+        ("create", "events"),
+        ("list", "priorityclasses.scheduling.k8s.io"),
+    ):
+        assert release.may(agent, *words), words
+    for words in (
+        ("patch", "profilingjobs.profiling.dev"),
+        ("create", "jobs.batch"),
+        ("get", "pods"),
+        ("get", "secrets"),
+        ("get", "leases.coordination.k8s.io"),
+        ("create", "serviceaccounts"),
+    ):
+        assert not release.may(agent, *words), words
 
 
 def test_the_results_server_asks_and_reads_pods(release: Release) -> None:

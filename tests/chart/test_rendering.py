@@ -27,6 +27,7 @@ EVERYTHING: dict[str, Any] = {
     },
     "podMonitor": {"enabled": True, "labels": {"release": "prometheus"}},
     "jenkins": {"rbac": {"create": True, "namespaces": ["builds"]}},
+    "agents": {"enabled": True, "serviceAccount": {"annotations": {"team": "a"}}},
     "image": {"digest": "sha256:" + 64 * "a", "pullSecrets": [{"name": "registry"}]},
     "resultsServer": {
         "service": {"clusterIP": "10.96.7.7"},
@@ -362,6 +363,55 @@ def test_baselines_are_written_by_the_operator_and_by_editors(render: Render) ->
 
     assert {role for role, given in roles.items() if update in given} == {name, f"{name}-edit"}
     assert {role for role, given in roles.items() if delete in given} == {f"{name}-edit"}
+
+
+AGENT = "profiling-operator-agent"
+
+
+def test_agents_have_no_rights_unless_asked_for(render: Render) -> None:
+    """Nor an account."""
+    assert not [one for one in render() if "agent" in one["metadata"]["name"]]
+
+
+def test_agents_may_run_jobs_on_their_hosts(render: Render) -> None:
+    """Neither Jobs nor pods: of a cluster they need the API alone."""
+    made = render({"agents": {"enabled": True}})
+    given = rights(named(made, "ClusterRole", AGENT))
+
+    assert {("profilingjobs", verb) for verb in ("get", "list", "watch", "delete")} <= given
+    assert {("profilingjobs/status", "patch"), ("profilingjobs/results", "update")} <= given
+    assert {("profilingjobs/baseline", "update"), ("events", "create")} <= given
+    assert ("priorityclasses", "list") in given
+    assert not {"jobs", "pods", "nodes", "serviceaccounts", "rolebindings"} & {
+        name for name, _ in given
+    }
+    lease = named(made, "Role", f"{AGENT}-leases")
+    assert lease["metadata"]["namespace"] == "profiling-system"
+    assert rights(lease) == {("leases", verb) for verb in ("get", "create", "update", "patch")}
+    account = named(made, "ServiceAccount", "profjob-agent")
+    assert not account["automountServiceAccountToken"]
+    for binding in of(made, "RoleBinding", "ClusterRoleBinding"):
+        if "agent" in binding["metadata"]["name"]:
+            assert [one["name"] for one in binding["subjects"]] == ["profjob-agent"]
+
+
+@pytest.mark.parametrize("values", [
+    {"agents": {"enabled": True, "namespaces": ["gpu"]}},
+    {"agents": {"enabled": True}, "watchNamespaces": ["gpu"]},
+], ids=["own", "watched"])  # fmt: skip
+def test_agents_of_some_namespaces_have_rights_there_alone(values: Body, render: Render) -> None:
+    """But to read priority classes, which have no namespace."""
+    made = render(values)
+    (whole,) = [
+        one for one in of(made, "ClusterRole") if one["metadata"]["name"].endswith("-agent")
+    ]
+    (role,) = [
+        one for one in of(made, "Role") if one["metadata"]["name"] == whole["metadata"]["name"]
+    ]
+
+    assert {name for name, _ in rights(whole)} == {"priorityclasses"}
+    assert role["metadata"]["namespace"] == "gpu"
+    assert ("profilingjobs/status", "patch") in rights(role)
 
 
 def test_jenkins_accepts_into_baselines_unless_told_otherwise(render: Render) -> None:

@@ -56,3 +56,21 @@ def test_a_missing_assignment_is_a_failure(pod: PodSide) -> None:
     assert str(path) in pod.stderr
     assert str(path) in pod.where.last_words.read_text()
     assert "Traceback" not in pod.stderr
+
+
+def test_what_has_ended_is_not_waited_for(pod: PodSide) -> None:
+    """`--ended`: a workspace without any word of the launcher's is told at once."""
+    pod.assign()
+
+    assert pod.upload("--ended").wait(60) == 1
+
+    assert "profjob upload: the launcher left no word of a start" in pod.stderr
+
+
+def test_what_has_ended_is_saved(pod: PodSide) -> None:
+    """As if it had been waited for."""
+    pod.launched(pod.assign("exit 3"))
+
+    assert pod.upload("--ended").wait(60) == 0
+
+    assert f"profjob upload: sent {_size(pod)} bytes in " in pod.stderr

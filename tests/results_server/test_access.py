@@ -14,6 +14,7 @@ from profiling_operator.results_server.answers import Refusal
 from profiling_operator.results_server.reviews import Identity, Right
 from profiling_operator.stores import read_key
 from results_serving import (
+    AGENT,
     KEY,
     OPERATOR,
     POD,
@@ -31,7 +32,7 @@ HERE = read_key(KEY)
 def send(reviews: FakeReviews, key: str = KEY, shown: str = f"Bearer {UPLOADER}") -> int:
     """HTTP status of a refusal to send; 0 without one."""
     try:
-        asyncio.run(Access(reviews).require_uploader(shown, read_key(key)))
+        asyncio.run(Access(reviews).require_sender(shown, read_key(key)))
     except Refusal as refusal:
         return refusal.status
     return 0
@@ -106,16 +107,77 @@ def test_long_names_are_compared_as_labels_have_them() -> None:
 
 
 @pytest.mark.parametrize("shown", [
-    "", "Bearer", "Bearer ", f"Basic {UPLOADER}", UPLOADER, "Bearer other", f"Bearer {READER}",
+    "", "Bearer", "Bearer ", f"Basic {UPLOADER}", UPLOADER, "Bearer other",
     "Bearer " + "x" * 20_000,
 ])  # fmt: skip
 def test_without_a_good_token_nothing_goes(shown: str) -> None:
-    """401, and what is needed; a token of another audience is none."""
+    """401, and what is needed."""
     with pytest.raises(Refusal) as caught:
-        asyncio.run(Access(FakeReviews()).require_uploader(shown, HERE))
+        asyncio.run(Access(FakeReviews()).require_sender(shown, HERE))
 
     assert caught.value.status == 401
     assert caught.value.headers["WWW-Authenticate"].startswith("Bearer")
+
+
+@pytest.mark.parametrize("key", [KEY, KEY[:-1] + "2"])
+def test_an_agent_with_the_right_may_send(key: str) -> None:
+    """Whatever attempt it is: its hosts have no pods."""
+    reviews = FakeReviews()
+
+    assert send(reviews, key, f"Bearer {AGENT}") == 0
+    assert not [one for one in reviews.asked if one[0] == "pod"]
+    assert have(reviews, AGENT, key) == 0
+
+
+def test_an_agent_may_not_send_where_it_has_no_right() -> None:
+    """Namespaces of others."""
+    assert send(FakeReviews(), KEY.replace("ci/", "other/"), f"Bearer {AGENT}") == 403
+
+
+def test_an_agent_may_show_a_token_of_our_audience() -> None:
+    """Which is good for nothing else."""
+    identity = FakeReviews().tokens[AGENT, ""]
+    reviews = FakeReviews(tokens={("only-ours", "profjob-results"): identity})
+
+    assert send(reviews, shown="Bearer only-ours") == 0
+
+
+@pytest.mark.parametrize("token", [READER, STRANGER, OPERATOR])
+def test_who_lacks_the_right_may_not_send(token: str) -> None:
+    """To read is another one, and so is to write baselines; the refusal names it."""
+    with pytest.raises(Refusal) as caught:
+        asyncio.run(Access(FakeReviews()).require_sender(f"Bearer {token}", HERE))
+
+    assert caught.value.status == 403
+    wanted = "update profilingjobs.profiling.dev/results nbody-1 in namespace ci"
+    assert wanted in caught.value.message
+
+
+def test_an_uploader_stays_bound_to_its_pod_whatever_roles_say() -> None:
+    """It sends for no other attempt, nor by a token for the API server."""
+    reviews = FakeReviews(tokens={
+        (UPLOADER, "profjob-results"): uploader(),
+        ("for-the-api", ""): uploader(),
+    })  # fmt: skip
+    reviews.senders.add(uploader().username)
+
+    assert send(reviews) == 0
+    assert send(reviews, KEY[:-1] + "2") == 403
+    assert send(reviews, shown="Bearer for-the-api") == 401
+
+
+def test_whose_a_token_is_is_asked_once() -> None:
+    """Though an agent's is asked about twice: for us, and for the API server."""
+    reviews = FakeReviews()
+    access = Access(reviews)
+
+    async def send_twice() -> None:
+        for _ in range(2):
+            await access.require_sender(f"Bearer {AGENT}", HERE)
+
+    asyncio.run(send_twice())
+
+    assert [one[0] for one in reviews.asked] == ["token", "token", "may"]
 
 
 @pytest.mark.parametrize(("token", "status"), [
@@ -154,7 +216,7 @@ def test_a_yes_is_remembered_for_a_minute() -> None:
     access = Access(reviews, clock)
 
     def send_once() -> int:
-        asyncio.run(access.require_uploader(f"Bearer {UPLOADER}", HERE))
+        asyncio.run(access.require_sender(f"Bearer {UPLOADER}", HERE))
         return len(reviews.asked)
 
     assert [send_once(), send_once()] == [2, 2]

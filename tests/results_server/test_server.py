@@ -87,7 +87,7 @@ def test_who_may_not_is_told_so(talker: Any) -> None:
 
     assert answer.status == 403
     assert talker.message(answer).startswith("joe may not get profilingjobs.profiling.dev nbody-1")
-    assert talker.put("b", b"1", token=READER).status == 401
+    assert talker.put("b", b"1", token=READER).status == 403
 
 
 def test_an_api_server_that_is_down_is_503(talker: Any) -> None:

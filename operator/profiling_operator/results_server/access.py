@@ -17,6 +17,8 @@ from profiling_operator.stores import Key
 
 AUDIENCE = "profjob-results"
 UPLOADER = "profjob-uploader"
+RESULTS = "results"
+"""The subresource that is a word for the right to send."""
 POD_NAME = "authentication.kubernetes.io/pod-name"
 POD_UID = "authentication.kubernetes.io/pod-uid"
 TOKEN_BYTES = 16 << 10
@@ -37,14 +39,26 @@ class Access:
         self._known: OrderedDict[Hashable, tuple[float, Any]] = OrderedDict()
         self._asking = asyncio.Semaphore(QUESTIONS_AT_ONCE)
 
-    async def require_uploader(self, authorization: str, key: Key) -> None:
-        """Refuse whoever is not the uploader of exactly this attempt."""
+    async def require_sender(self, authorization: str, key: Key) -> None:
+        """Refuse whoever is neither the uploader of exactly this attempt nor may send for its job.
+
+        That is a right, as agents of Docker hosts have it. An uploader is bound to its pod whatever
+        roles say, and shows a token that is good for us alone.
+        """
         token = _bearer(authorization)
-        identity = await self._identity(token, (AUDIENCE,))
+        identity = await self._yes(("sender", _digest(token)), lambda: self._sender(token))
         if identity is None:
-            raise _unauthorized("the token is not good for this server")
-        if problem := await self._not_uploader(identity, key):
+            raise _unauthorized("the token is not good for sending to this server")
+        if not _is_uploader(identity):
+            await self._require(identity, token, Right("update", key.namespace, key.job, RESULTS))
+        elif problem := await self._not_uploader(identity, key):
             raise Refusal(FORBIDDEN, f"{identity.username} may not send to {key}: {problem}")
+
+    async def _sender(self, token: str) -> Identity | None:
+        if found := await self._reviews.token(token, (AUDIENCE,)):
+            return found
+        somebody = await self._reviews.token(token, ())
+        return None if somebody and _is_uploader(somebody) else somebody
 
     async def require_reader(self, authorization: str, key: Key) -> None:
         """Refuse whoever may not get the job, and is not the attempt's uploader either."""
@@ -62,7 +76,7 @@ class Access:
         """
         token = _bearer(authorization)
         identity = await self._somebody(token)
-        if right.verb != "get" and identity.username.endswith(f":{UPLOADER}"):
+        if right.verb != "get" and _is_uploader(identity):
             raise Refusal(FORBIDDEN, f"{identity.username} may not {right}: no uploader may")
         await self._require(identity, token, right)
 
@@ -128,6 +142,11 @@ class Access:
             while len(self._known) > REMEMBERED:
                 self._known.popitem(last=False)
         return answer
+
+
+def _is_uploader(identity: Identity) -> bool:
+    """Of any namespace."""
+    return identity.username.endswith(f":{UPLOADER}")
 
 
 def _uploader(key: Key) -> str:

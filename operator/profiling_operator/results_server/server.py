@@ -113,7 +113,7 @@ class Server:
         key, path = _address(request.match_info["rest"])
         shown = request.headers.get("Authorization", "")
         if request.method == "PUT" and path:
-            await self._access.require_uploader(shown, key)
+            await self._access.require_sender(shown, key)
             return await self._receiving.take(request, key, path)
         if request.method not in {"GET", "HEAD"}:
             allowed = "GET, HEAD, PUT" if path else "GET, HEAD"
