@@ -89,6 +89,10 @@ NODES = Kind("api/v1", "nodes", "Node", is_namespaced=False)
 NAMESPACES = Kind("api/v1", "namespaces", "Namespace", is_namespaced=False)
 SERVICE_ACCOUNTS = Kind("api/v1", "serviceaccounts", "ServiceAccount")
 ROLE_BINDINGS = Kind("apis/rbac.authorization.k8s.io/v1", "rolebindings", "RoleBinding")
+LEASES = Kind("apis/coordination.k8s.io/v1", "leases", "Lease")
+PRIORITY_CLASSES = Kind(
+    "apis/scheduling.k8s.io/v1", "priorityclasses", "PriorityClass", is_namespaced=False
+)
 TOKEN_REVIEWS = Kind(
     "apis/authentication.k8s.io/v1", "tokenreviews", "TokenReview", is_namespaced=False
 )
@@ -154,7 +158,8 @@ class Api:
     """Where objects are when nothing else is said."""
     server: str
     _told: Told | None = None
-    _token: str = field(default="", repr=False)
+    results_url: str = ""
+    """The results server of this cluster, where the kubeconfig tells it."""
 
     async def get(self, kind: Kind, namespace: str | None, name: str) -> Body:
         """One object. Raises NotFoundError."""
@@ -317,6 +322,11 @@ class Api:
         said = str((known.get("BearerToken") or {}).get("value") or "")
         return said.rpartition(" ")[2]  # a pod's begins with `bearer`, a kubeconfig's with `Bearer`
 
+    def authority(self) -> str:
+        """The certificate authority of the kubeconfig in PEM; empty for this machine's."""
+        path = self._client.configuration.ssl_ca_cert
+        return Path(path).read_text(encoding="utf-8") if path else ""
+
     async def credentials(self) -> Credentials:
         """What another client of the same server needs; a token as it is now."""
         known = self._client.configuration
@@ -389,14 +399,15 @@ async def connect(
     """
     file = _kubeconfig(kubeconfig)
     try:
-        known, namespace = await _configuration(file, context), _namespace(file, context)
+        known = await _configuration(file, context)
+        namespace, results_url = _namespace(file, context), _results_url(file, context)
         known.connection_pool_maxsize = 100
         opened = client.ApiClient(configuration=known)
     except UNUSABLE as error:
         where = file or "the service account of this pod"
         raise UnreachableError(f"no cluster is known here: {where}: {error}") from error
     try:
-        yield Api(opened, namespace, known.host.rstrip("/"), told)
+        yield Api(opened, namespace, known.host.rstrip("/"), told, results_url)
     finally:
         await opened.close()  # type: ignore[no-untyped-call]
 
@@ -430,9 +441,24 @@ def _kubeconfig(given: str) -> str:
 def _namespace(file: str, context: str) -> str:
     if not file:
         return NAMESPACE_FILE.read_text().strip()
+    return str(_chosen(file, context).get("namespace") or "default")
+
+
+def _chosen(file: str, context: str) -> Body:
     contexts, current = config.list_kube_config_contexts(file)  # type: ignore[no-untyped-call]
     chosen = next((one for one in contexts if one["name"] == context), current)
-    return str((chosen.get("context") or {}).get("namespace") or "default")
+    return chosen.get("context") or {}
+
+
+def _results_url(file: str, context: str) -> str:
+    """Of the extension `profiling.dev` of a kubeconfig's cluster; kubectl leaves those alone."""
+    name = _chosen(file, context).get("cluster") if file else None
+    paths = [Path(one).expanduser() for one in file.split(os.pathsep) if one]
+    bodies = [yaml.safe_load(one.read_text(encoding="utf-8")) for one in paths if one.is_file()]
+    named = [one for body in bodies for one in body.get("clusters") or () if one["name"] == name]
+    said = [one for found in named[:1] for one in found["cluster"].get("extensions") or ()]
+    ours = [one["extension"] for one in said if one["name"] == names.API_GROUP]
+    return str(ours[0].get("resultsUrl") or "") if ours else ""
 
 
 def _version(kind: Kind) -> str:

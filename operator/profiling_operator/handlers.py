@@ -7,7 +7,7 @@ lost or wrong at the worst of times, so nothing is left to it. Nothing is writte
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from typing import Any, cast
 
 import kopf
@@ -99,22 +99,23 @@ def _plain(body: kopf.Body) -> dict[str, Any]:
     return dict(body)
 
 
-async def watch(control: Control, namespaces: Sequence[str], health: str) -> None:
-    """Run both halves until one ends, or until a signal ends them.
+async def watch(
+    control: Control, namespaces: Sequence[str], health: str, *beside: Coroutine[Any, Any, None]
+) -> None:
+    """Run both halves, and what goes on beside them, until one ends or a signal ends them.
 
     `health` is the endpoint, as in `http://0.0.0.0:8081/healthz`.
     """
-    own = asyncio.create_task(control.run(), name="control")
-    watches = asyncio.create_task(_watch_all(control, namespaces, health), name="watches")
-    both = {own, watches}
+    parts = (control.run(), _watch_all(control, namespaces, health), *beside)
+    tasks = {asyncio.create_task(one) for one in parts}
     try:
-        done, _ = await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for one in done:
             one.result()
     finally:
-        for one in both:
+        for one in tasks:
             one.cancel()
-        await asyncio.gather(*both, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _watch_all(control: Control, namespaces: Sequence[str], health: str) -> None:

@@ -63,6 +63,8 @@ class Sighting:
     started_at: str = ""
     finished_at: str = ""
     """Of the application's container."""
+    collecting_at: str = ""
+    """When collecting began; empty: when the application ended."""
     ended_at: str = ""
     """Of the uploader's container."""
     app: Body | None = None

@@ -57,6 +57,33 @@ def test_settings_without_defaults_are_asked_for(profjob: Run, tmp_path: Path) -
     assert "settings.stores.default: is required" in done.stderr
 
 
+@pytest.mark.parametrize(("words", "says"), [
+    (["--executor", "docker"], '--host: "" must be a name'),
+    (["--executor", "docker", "--host", "GPU_1"], '--host: "GPU_1" must be a name'),
+    (["--host", "gpu-1"], "--host: is for --executor docker"),
+    (["--default-host"], "--default-host: is for --executor docker"),
+])  # fmt: skip
+def test_an_agent_has_a_host_and_nobody_else(words: list[str], says: str, profjob: Run) -> None:
+    """A name as jobs give it."""
+    done = profjob("operator", *words)
+
+    assert done.returncode == 2
+    assert says in done.stderr
+
+
+def test_an_agent_without_an_engine_says_so(
+    profjob: Run, env: dict[str, str], tmp_path: Path
+) -> None:
+    """And ends: whoever started it starts it again. It needs no image of its own."""
+    (tmp_path / "settings.yaml").write_text(f"stores: {{default: {{url: '{tmp_path.as_uri()}'}}}}")
+    ports = ("--metrics-port", "0", "--health-port", "0")
+    env |= {"DOCKER_HOST": f"unix://{tmp_path}/nowhere.sock"}
+    done = profjob("operator", "-e", "docker", "--host", "h1", *ports)
+
+    assert done.returncode == 5
+    assert "no Docker engine answers at" in done.stderr
+
+
 def test_all_namespaces_exclude_one(profjob: Run) -> None:
     """It is one or the other."""
     done = profjob("operator", "--all-namespaces", "--namespace", "ci")

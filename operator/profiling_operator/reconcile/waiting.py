@@ -116,7 +116,8 @@ def running(case: Case, message: str = "") -> Decision:
     seen = case.seen
     is_collecting = seen.stage is Stage.COLLECTING
     if is_collecting:
-        since, limit = seen.finished_at, case.plan.deadlines.collect_seconds + HUNG_SECONDS
+        since = seen.collecting_at or seen.finished_at
+        limit = case.plan.deadlines.collect_seconds + HUNG_SECONDS
     else:
         longest = case.world.platform.longest_seconds(case.plan)
         since, limit = seen.scheduled_at, longest + HUNG_SECONDS
