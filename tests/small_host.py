@@ -16,7 +16,7 @@ from profiling_operator.agent.collecting import LastWords as LastWords
 from profiling_operator.agent.gpus import Gpu
 from profiling_operator.agent.hands import Hands
 from profiling_operator.agent.host import Host
-from profiling_operator.agent.keeper import Means
+from profiling_operator.agent.means import Means
 from profiling_operator.api import Api
 from profiling_operator.asking import Patience
 from profiling_operator.control import Control
@@ -49,8 +49,8 @@ class HostPlace(Place):
             self._tasks.append(asyncio.create_task(self._run()))
 
     async def _run(self) -> None:
-        api, shelf = cast(Api, self.cluster), SmallShelf(self.engine)
-        host = Host(self._means(shelf), shelf, self._capacity(), lambda: self.is_alone)
+        api = cast(Api, self.cluster)
+        host = Host(self._means(), self._capacity(), lambda: self.is_alone)
         patience = Patience(self._report, self.baselines)
         hands = Hands(api, host, patience, _priority, lambda: self.is_alone)
         loop = asyncio.get_running_loop()
@@ -74,9 +74,10 @@ class HostPlace(Place):
     def _capacity(self) -> Capacity:
         return Capacity(self.gpus, 8.0, 32 << 30, {}, self.jobs_without_gpu)
 
-    def _means(self, shelf: SmallShelf) -> Means:
+    def _means(self) -> Means:
         return Means(
-            host="h1", executor=lambda gpus: Executing(self.engine, gpus), marks=shelf,
+            host="h1", executor=lambda gpus: Executing(self.engine, gpus),
+            shelf=SmallShelf(self.engine),
             collect=self.engine.collect, forget=self.engine.forget, threads=OnLoop(),
             collections=asyncio.Semaphore(2), now=clock,
         )  # fmt: skip

@@ -11,7 +11,8 @@ import pytest
 
 import virtual_time
 from profiling_operator.agent.collecting import LastWords
-from profiling_operator.agent.keeper import GONE, Keeper, Means
+from profiling_operator.agent.keeper import GONE, Keeper
+from profiling_operator.agent.means import Means
 from profiling_operator.agent.records import Record
 from profiling_operator.errors import ExecutorError, ImageError, Reason
 from profiling_operator.executors import Observation, State
@@ -30,7 +31,7 @@ class Kept:
         self.told: list[Sighting] = []
         given = {
             "host": "h1", "executor": lambda gpus: Executing(engine, gpus),
-            "marks": SmallShelf(engine), "collect": engine.collect, "forget": engine.forget,
+            "shelf": SmallShelf(engine), "collect": engine.collect, "forget": engine.forget,
             "threads": OnLoop(), "collections": asyncio.Semaphore(1), "now": clock, **means,
         }  # fmt: skip
         self.keeper = Keeper(Record(planned(), created_at=at(0)), Means(**given), self._saw)

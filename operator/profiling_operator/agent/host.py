@@ -10,14 +10,15 @@ import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import Executor as Threads
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from profiling_operator import containers
 from profiling_operator.agent import bodies, capacity, queueing
 from profiling_operator.agent.capacity import Capacity
-from profiling_operator.agent.keeper import Keeper, Means
+from profiling_operator.agent.keeper import Keeper
+from profiling_operator.agent.means import Means
 from profiling_operator.agent.queueing import Waiting
-from profiling_operator.agent.records import Found, Record, utc
+from profiling_operator.agent.records import Record, utc
 from profiling_operator.api import Listing
 from profiling_operator.inventory import JOBS, PODS
 from profiling_operator.plan import Plan
@@ -31,41 +32,18 @@ Told = Callable[[str, str, Body], None]
 """Called with each change, as a watch would be: kind, event, object."""
 
 
-class Shelf(Protocol):
-    """Where the engine keeps what outlives the agent: see records.py. Every method may block, and
-    raises ExecutorError while the engine does not answer."""
-
-    def find(self) -> Found:
-        """All attempts."""
-        ...
-
-    def enlist(self, record: Record) -> Record:
-        """Make a record, unless it is there; the one that is there then."""
-        ...
-
-    def forget(self, attempt: str) -> None:
-        """Remove a record."""
-        ...
-
-    def containers(self) -> Mapping[str, Body]:
-        """The applications' containers by attempt, as `docker inspect` shows them."""
-        ...
-
-
 class Host:
     """For one event loop."""
 
     def __init__(
         self,
         means: Means,
-        shelf: Shelf,
         there: Capacity,
         may_start: Callable[[], bool] = lambda: True,
     ) -> None:
         """`may_start` says whether attempts may be begun now."""
         self.told: Told = lambda kind, event, body: None
         self._means = means
-        self._shelf = shelf
         self._there = there
         self._may_start = may_start
         self._keepers: dict[str, Keeper] = {}
@@ -75,8 +53,8 @@ class Host:
 
     async def load(self) -> None:
         """Go on with what an earlier agent has left. Raises ExecutorError."""
-        found = await self._in_thread(self._shelf.find)
-        running = await self._in_thread(self._shelf.containers)
+        found = await self._in_thread(self._means.shelf.find)
+        running = await self._in_thread(self._means.shelf.containers)
         begun = found.begun | {name for name, one in running.items() if _has_begun(one)}
         kept = {one.name for one in found.records} & begun
         for name in found.made - kept:  # what was being prepared, or removed
@@ -133,7 +111,7 @@ class Host:
         if plan.name in self._keepers:
             return
         record = Record(plan, priority, since)
-        kept = await self._in_thread(partial(self._shelf.enlist, record))
+        kept = await self._in_thread(partial(self._means.shelf.enlist, record))
         if plan.name not in self._keepers:
             self._new(kept)
             self._changed.set()
@@ -160,7 +138,7 @@ class Host:
 
     async def _end(self, keeper: Keeper) -> None:
         await keeper.discard()
-        await keeper.patiently(partial(self._shelf.forget, keeper.record.name))
+        await keeper.patiently(partial(self._means.shelf.forget, keeper.record.name))
         name = keeper.record.name
         self._keepers.pop(name, None)
         self._ending.pop(name, None)

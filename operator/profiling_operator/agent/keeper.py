@@ -9,15 +9,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from concurrent.futures import Executor as Threads
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 from functools import partial
-from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from profiling_operator import attempt, backoff
+from profiling_operator.agent.means import Means, OnEngine
 from profiling_operator.agent.records import Record, utc
 from profiling_operator.errors import (
     CancelledError,
@@ -27,8 +25,7 @@ from profiling_operator.errors import (
     Reason,
     StartError,
 )
-from profiling_operator.executors import Executor, Listener, Observation, State
-from profiling_operator.plan import Plan
+from profiling_operator.executors import Listener, Observation, State
 from profiling_operator.pod_sightings import Sighting, Stage
 from profiling_operator.status import time_text
 
@@ -43,78 +40,6 @@ logger = logging.getLogger("profjob.agent")
 
 Answer = TypeVar("Answer")
 Body = Mapping[str, Any]
-
-
-class LastWords(Protocol):
-    """How the making of results ended: see collecting.py."""
-
-    @property
-    def exit_code(self) -> int:
-        """0 when all is saved."""
-        ...
-
-    @property
-    def message(self) -> str:
-        """The essence of the report, or what went wrong."""
-        ...
-
-    @property
-    def finished_at(self) -> str:
-        """RFC 3339."""
-        ...
-
-
-class OnEngine(Executor, Protocol):
-    """What a keeper needs of the docker executor, beyond the contract."""
-
-    def has_begun(self, attempt: str) -> bool:
-        """Whether the application's container was started."""
-        ...
-
-    def prepare(self, plan: Plan, listener: Listener) -> None:
-        """Bring everything there."""
-        ...
-
-    def begin(self, attempt: str, listener: Listener) -> str:
-        """Start what is prepared."""
-        ...
-
-    def container(self, attempt: str) -> Body | None:
-        """The application's container, as `docker inspect` shows it."""
-        ...
-
-
-class Marks(Protocol):
-    """Where it is noted that an attempt has begun: see records.py."""
-
-    def has_begun(self, attempt: str) -> bool:
-        """Whether it is noted."""
-        ...
-
-    def begin(self, attempt: str) -> None:
-        """Note it."""
-        ...
-
-
-Collect = Callable[[Plan, str, Callable[[], AbstractContextManager[Path]], Observation], LastWords]
-
-
-@dataclass(frozen=True)
-class Means:
-    """What all keepers of a host share."""
-
-    host: str
-    executor: Callable[[tuple[str, ...]], OnEngine]
-    """An executor of its own for an attempt, which is given these GPUs."""
-    marks: Marks
-    collect: Collect
-    """Make results of what an attempt left. Raises ExecutorError, OSError."""
-    forget: Callable[[str], None]
-    """Remove what was kept for that."""
-    threads: Threads
-    collections: asyncio.Semaphore
-    """How many results are made at once."""
-    now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
 
 class Keeper:
@@ -211,11 +136,11 @@ class Keeper:
         executor, name = self._own, self.record.name
         listener = Listener(self._progress)
         if not executor.has_begun(name):
-            if not self._means.marks.has_begun(name):
+            if not self._means.shelf.has_begun(name):
                 attempt.require_possible(executor, self.record.plan)
                 executor.prepare(self.record.plan, listener)
                 self._refuse_unwanted()
-                self._means.marks.begin(name)
+                self._means.shelf.begin(name)
             elif executor.container(name) is None:
                 return False
         executor.begin(name, listener)

@@ -21,8 +21,8 @@ from profiling_operator.agent.capacity import Capacity
 from profiling_operator.agent.collecting import Collecting
 from profiling_operator.agent.hands import Hands
 from profiling_operator.agent.host import Host
-from profiling_operator.agent.keeper import Means
 from profiling_operator.agent.lease import Lease
+from profiling_operator.agent.means import Means
 from profiling_operator.agent.priorities import Priorities
 from profiling_operator.agent.records import Shelf
 from profiling_operator.agent.threads import Threads
@@ -112,18 +112,17 @@ def _side(known: Settings, name: str) -> _Side:
 
 
 def _host(side: _Side, known: Settings, name: str, collecting: Collecting, lease: Lease) -> Host:
-    shelf = Shelf(side.here, name)
     machine = None if side.here.is_here else Docker(known).machine()
     means = Means(
         host=name,
         executor=lambda given: Docker(known, Terms(agent=name, gpus=given)),
-        marks=shelf,
+        shelf=Shelf(side.here, name),
         collect=partial(collecting.run, machine=machine),
         forget=collecting.forget,
         threads=Threads(),
         collections=asyncio.Semaphore(known.agent.collections),
     )
-    return Host(means, shelf, side.there, lambda: lease.is_held)
+    return Host(means, side.there, lambda: lease.is_held)
 
 
 def _holder() -> str:
