@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from pathlib import Path
 from typing import Any
 
 from making import job_body
@@ -58,6 +60,20 @@ def stored_pod(state: str = "running", attempt: int = 1, name: str = "nbody-1-x"
                  "containers": [{"name": "app"}, {"name": "uploader"}]},
         "status": {"containerStatuses": [{"name": "app", "state": {state: {}}}]},
     }  # fmt: skip
+
+
+def stored_logs(tmp_path: Path, logs: dict[int, str]) -> tuple[str, Body]:
+    """A store that holds the output of these runs: its URL, and the results of the job's status."""
+    folder = tmp_path / "store" / "ci" / "nbody" / UID / "1"
+    files = []
+    for run, text in logs.items():
+        path = folder / f"run-{run}" / "app.log"
+        path.parent.mkdir(parents=True)
+        path.write_text(text)
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        files.append({"path": f"run-{run}/app.log", "size": len(text), "sha256": digest})
+    url = f"http://store/{folder.relative_to(tmp_path / 'store')}"
+    return (tmp_path / "store").as_uri(), {"url": url, "files": files}
 
 
 def event(reason: str, at: str, uid: str = UID, message: str = "it happened") -> Body:

@@ -205,6 +205,15 @@ def test_columns_read_fields_that_exist() -> None:
         assert here, column
 
 
+def test_jobs_can_be_selected_by_their_host() -> None:
+    """`kubectl get pj --field-selector spec.placement.host=gpu-1`; only text may be selected by."""
+    for field in VERSION["selectableFields"]:
+        here = SCHEMA
+        for word in field["jsonPath"].removeprefix(".").split("."):
+            here = here["properties"][word]
+        assert here["type"] == "string"
+
+
 def test_the_status_is_a_subresource_with_its_names() -> None:
     """`kubectl get pj`, `kubectl get profiling`."""
     body = crd.build()

@@ -46,6 +46,9 @@ COLUMNS: tuple[tuple[str, str, str, int], ...] = (
     ("Reason", "string", '.status.conditions[?(@.type=="Finished")].reason', 1),
 )
 
+SELECTABLE = (".spec.placement.host",)
+"""What a field selector may name: which jobs a host has. Kubernetes 1.30 drops it."""
+
 
 def build() -> dict[str, Any]:
     """The CustomResourceDefinition."""
@@ -92,6 +95,7 @@ def _version() -> dict[str, Any]:
         "storage": True,
         "subresources": {"status": {}},
         "additionalPrinterColumns": [_column(*column) for column in COLUMNS],
+        "selectableFields": [{"jsonPath": path} for path in SELECTABLE],
         "schema": {"openAPIV3Schema": _resource()},
     }
 

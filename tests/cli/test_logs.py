@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 import pytest
 
-from cluster_bodies import UID, ended, going, stored_job, stored_pod
+from cluster_bodies import ended, going, stored_job, stored_logs, stored_pod
 from fake_cluster import DROP, FakeCluster
 from making import Run
 from profiling_operator.cli.logs import Lines, newest, state_of
@@ -149,7 +148,8 @@ def test_when_the_pod_is_gone_the_results_tell(
     profjob: Run, cluster: FakeCluster, tmp_path: Path
 ) -> None:
     """All runs in order, or one; -f makes no difference."""
-    url = _store(tmp_path, {0: "first\n", 1: "second\n", 10: "last\n"}, cluster)
+    url, results = stored_logs(tmp_path, {0: "first\n", 1: "second\n", 10: "last\n"})
+    cluster.put(stored_job(status=ended(results=results)))
 
     assert profjob("logs", "nbody", "--results-url", url).stdout == "first\nsecond\nlast\n"
     assert profjob("logs", "nbody", "-f", "--results-url", url).stdout.endswith("last\n")
@@ -179,18 +179,3 @@ def test_single_runs_come_with_the_results(profjob: Run, cluster: FakeCluster) -
     assert done.returncode == 2
     assert "not finished" in done.stderr
     assert profjob("logs", "nbody", "--run", "0", "-c", "uploader").returncode == 2
-
-
-def _store(tmp_path: Path, logs: dict[int, str], cluster: FakeCluster) -> str:
-    """A store with these logs, of a finished job."""
-    folder = tmp_path / "store" / "ci" / "nbody" / UID / "1"
-    files = []
-    for run, text in logs.items():
-        path = folder / f"run-{run}" / "app.log"
-        path.parent.mkdir(parents=True)
-        path.write_text(text)
-        digest = hashlib.sha256(text.encode()).hexdigest()
-        files.append({"path": f"run-{run}/app.log", "size": len(text), "sha256": digest})
-    results = {"url": f"http://store/{folder.relative_to(tmp_path / 'store')}", "files": files}
-    cluster.put(stored_job(status=ended(results=results)))
-    return (tmp_path / "store").as_uri()

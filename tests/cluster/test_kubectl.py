@@ -50,6 +50,18 @@ def test_columns_and_short_name(namespace: Namespace) -> None:
     assert "test" in namespace.kubectl("get", "profiling")  # the category
 
 
+def test_jobs_of_a_host_are_selected(namespace: Namespace) -> None:
+    """By a field; and the cluster's operator leaves them to the host's agent."""
+    namespace.apply(name="hosted", placement={"host": "gpu-1"})
+    namespace.apply(name="other", suspend=True)
+    until(lambda: namespace.status("other"))
+
+    found = namespace.listed("pj", "--field-selector", "spec.placement.host=gpu-1")
+
+    assert [one["metadata"]["name"] for one in found] == ["hosted"]
+    assert not namespace.status("hosted")
+
+
 def test_explain(namespace: Namespace) -> None:
     """Every field is explained where kubectl looks."""
     told = namespace.kubectl("explain", "profilingjob.spec.deadlines.queueSeconds")

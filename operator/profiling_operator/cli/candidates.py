@@ -12,7 +12,7 @@ from pathlib import Path
 from profiling_operator import keeping, names, settings, stores
 from profiling_operator.cli import cluster, console, kept, places, stored
 from profiling_operator.cli.cluster import Body, Where
-from profiling_operator.cli.conversation import Conversation
+from profiling_operator.cli.conversation import Conversation, Own
 from profiling_operator.cli.exits import Exit
 from profiling_operator.cli.kept import RefusedJobError
 from profiling_operator.cli.stored import Access, Tell
@@ -65,9 +65,9 @@ def find(text: str, asked: Asked, *, anew: bool) -> tuple[ResultStore, Candidate
     place = places.place(text)
     if isinstance(place, places.Folder):
         return _in_folder(place.path, asked, anew=anew)
-    body, token = _job(place.name, asked)
+    body, own = _job(place.name, asked)
     kept.require_good(cluster.status_of(body), text, anew=anew)
-    found = stored.find(body, asked.access, token, asked.tell)
+    found = stored.find(body, asked.access, own, asked.tell)
     deadline = time.monotonic() + PATIENCE_SECONDS
     content = stores.insist(
         lambda: found.store.read(found.key, SUMMARY_FILE, SUMMARY_LIMIT), deadline, asked.tell
@@ -116,40 +116,39 @@ def named_series(name: str, asked: Asked, store: str, *, local: bool) -> Series:
     if local:
         return Series(_kept(asked), asked.where.namespace or DEFAULT_NAMESPACE, name)
 
-    async def who(conversation: Conversation) -> tuple[str, str]:
-        token = "" if asked.access.has_token else await conversation.token()
-        return conversation.namespace, token
+    async def who(conversation: Conversation) -> tuple[str, Own]:
+        return conversation.namespace, await conversation.own(with_token=not asked.access.has_token)
 
-    namespace, token = cluster.ask(asked.where, who)
-    return Series(stored.open_named(asked.access, store, token), namespace, name)
+    namespace, own = cluster.ask(asked.where, who)
+    return Series(stored.open_named(asked.access, store, own), namespace, name)
 
 
 def _of_job_or_name(name: str, asked: Asked, store: str) -> Series:
     """The series of a job of the cluster; where there is none of that name, the series itself."""
     try:
-        body, token = _job(name, asked, may_be_missing=True)
+        body, own = _job(name, asked, may_be_missing=True)
     except NotFoundError:
         return named_series(name, asked, store, local=False)
     wanted = body["spec"]
     of_store = (wanted.get("output") or {}).get("store", store)
     of_series = wanted.get("series") or names.default_series(name)
-    place = stored.open_named(asked.access, of_store, token)
+    place = stored.open_named(asked.access, of_store, own)
     return Series(place, body["metadata"]["namespace"], of_series)
 
 
-def _job(name: str, asked: Asked, *, may_be_missing: bool = False) -> tuple[Body, str]:
-    """A job of the cluster, and the token of whoever asks."""
+def _job(name: str, asked: Asked, *, may_be_missing: bool = False) -> tuple[Body, Own]:
+    """A job of the cluster, and what whoever asks has for the results server."""
     missing: list[NotFoundError] = []
 
-    async def question(conversation: Conversation) -> tuple[Body, str]:
+    async def question(conversation: Conversation) -> tuple[Body, Own]:
         try:
             body = await conversation.job(name)
         except NotFoundError as error:
             if not may_be_missing or error.said != cluster.STATUS_REASON:
                 raise
             missing.append(error)
-            return {}, ""
-        return body, "" if asked.access.has_token else await conversation.token()
+            return {}, Own()
+        return body, await conversation.own(with_token=not asked.access.has_token)
 
     found = cluster.ask(asked.where, question)
     if missing:

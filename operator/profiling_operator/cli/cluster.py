@@ -188,16 +188,23 @@ def plain(value: Any) -> str:
 
 def age(timestamp: str, now: datetime | None = None) -> str:
     """The time since, as kubectl writes it: `90s`, `5m10s`, `3d4h`; empty for no time."""
-    try:
-        then = datetime.fromisoformat(timestamp)
-    except ValueError:
+    passed = seconds_since(timestamp, now)
+    if passed is None:
         return ""
-    then = then if then.tzinfo else then.replace(tzinfo=UTC)
-    passed = max(0, int(((now or datetime.now(UTC)) - then).total_seconds()))
     for limit, units in AGES:
         if passed < limit:
             return _counted(passed, units)
     return f"{passed // 86400}d"
+
+
+def seconds_since(timestamp: str, now: datetime | None = None) -> int | None:
+    """Whole seconds since a time, none before it; None for no time."""
+    try:
+        then = datetime.fromisoformat(timestamp)
+    except ValueError:
+        return None
+    then = then if then.tzinfo else then.replace(tzinfo=UTC)
+    return max(0, int(((now or datetime.now(UTC)) - then).total_seconds()))
 
 
 def _counted(seconds: int, units: tuple[tuple[int, str], ...]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from profiling_operator import api, names
 from profiling_operator.api import Body, Listing
@@ -13,6 +13,16 @@ EVENT_FIELD = "involvedObject.uid"
 
 Changes = AsyncGenerator[tuple[str, Body], None]
 """Kinds of change and objects. To be closed (`contextlib.aclosing`), and so is a log."""
+
+
+@dataclass(frozen=True)
+class Own:
+    """What a kubeconfig has for the results server; empty is what it does not tell."""
+
+    token: str = field(default="", repr=False)
+    results_url: str = ""
+    authority: str = ""
+    """Who signs that server's certificate, in PEM."""
 
 
 @dataclass(frozen=True)
@@ -82,9 +92,11 @@ class Conversation:
         found = await self.door.list(api.EVENTS, self.namespace, fields=f"{EVENT_FIELD}={uid}")
         return found.items
 
-    async def token(self) -> str:
-        """The bearer token of whoever asks; empty for a certificate."""
-        return await self.door.bearer_token()
+    async def own(self, *, with_token: bool) -> Own:
+        """What the kubeconfig has for the results server."""
+        token = await self.door.bearer_token() if with_token else ""
+        url = self.door.results_url
+        return Own(token, url, self.door.authority() if url else "")
 
 
 def _told(body: Body) -> Body:

@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.console import Console
 
-from profiling_operator.cli import cluster, console, folders, places
+from profiling_operator.cli import cluster, console, folders, hosts, places
 from profiling_operator.cli.cluster import Body, Form, Where
 from profiling_operator.cli.conversation import Conversation
 from profiling_operator.entries import epoch_nanoseconds
@@ -36,6 +36,8 @@ def describe(
         body = _of_folder(place.path)
     else:
         body, events = _of_cluster(place.name, Where(namespace, context, kubeconfig), output)
+        if said := hosts.untaken_for_long(body):
+            console.stderr().print(f"{place.name}: {said}", markup=False)
     if output in {Form.TEXT, Form.WIDE}:
         _print(console.stdout(), body, events, wide=output is Form.WIDE)
     else:
@@ -101,6 +103,7 @@ def _essentials(spec: Body) -> Iterable[tuple[str, str]]:
     yield "Collectors", ", ".join(one.get("name", "") for one in spec.get("collectors", []))
     yield "GPUs", " ".join(filter(None, [str(gpu.get("count", "")), gpu.get("product", "")]))
     warmups = f", {spec['warmups']} warm-ups before" if spec.get("warmups") else ""
+    yield "Host", (spec.get("placement") or {}).get("host", "")
     yield "Runs", f"{spec.get('repetitions', 1)}{warmups}"
     yield "Timeout", f"{spec['timeoutSeconds']} s a run" if "timeoutSeconds" in spec else ""
     yield "Playback", (spec.get("playback") or {}).get("image", "")

@@ -6,14 +6,18 @@ import platform
 import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from profiling_operator import launcher, registry, settings, toolchains
+from profiling_operator.agent import gpus
 from profiling_operator.cli import console
 from profiling_operator.collectors import Collector, Facts
 from profiling_operator.errors import ProfilingError
+
+if TYPE_CHECKING:
+    from profiling_operator.engine import Engine
 
 
 @dataclass(frozen=True)
@@ -29,7 +33,7 @@ def doctor(
     output: Annotated[str, typer.Option("--output", "-o", help="text, json or yaml.")] = "text",
 ) -> None:
     """Say what works on this machine. Exit code 3 when not even `profjob run` would."""
-    findings = [_machine(), _launcher(), *_collectors(), *_facts(), _docker(), *_tools()]
+    findings = [_machine(), _launcher(), *_collectors(), *_facts(), *_docker(), *_tools()]
     if output == "text":
         out = console.stdout()
         for one in findings:
@@ -83,22 +87,39 @@ def _gpus(devices: list[str], facts: Facts) -> str:
     return "; ".join(words)
 
 
-def _docker() -> Finding:
-    """The engine that the docker executor would use: where, which, and with GPUs or not."""
+def _docker() -> list[Finding]:
+    """The engine that the docker executor would use, and what its agent would hand out."""
+    from profiling_operator import engine  # its client takes a third of a second to import
 
-    def told() -> str:
-        from profiling_operator import engine  # its client takes a third of a second to import
-
+    try:
         here = engine.connect()
-        said = here.info()
-        runtimes = ", ".join(sorted(said.get("Runtimes") or {}))
+    except ProfilingError as error:
+        return [Finding("executor docker", False, str(error))]
+    try:
+        return [_tried("executor docker", lambda: _engine(here)), _agent_gpus(here)]
+    finally:
         here.close()
-        return (
-            f"{here.url}: {said.get('Name')}, version {said.get('ServerVersion')}, "
-            f"{here.machine}, runtimes {runtimes}"
-        )
 
-    return _tried("executor docker", told)
+
+def _engine(here: Engine) -> str:
+    """Where it is, which one, and with GPUs or not."""
+    said = here.info()
+    runtimes = ", ".join(sorted(said.get("Runtimes") or {}))
+    return (
+        f"{here.url}: {said.get('Name')}, version {said.get('ServerVersion')}, "
+        f"{here.machine}, runtimes {runtimes}"
+    )
+
+
+def _agent_gpus(here: Engine) -> Finding:
+    """The GPUs that the agent of a Docker host would give to its jobs."""
+    what = "GPUs for an agent"
+    try:
+        found = gpus.of_host(settings.load().agent.gpus, here.cdi_gpus, here.is_here)
+    except ProfilingError as error:
+        return Finding(what, False, str(error))
+    words = ", ".join(f"{one.uuid} {one.product}".rstrip() for one in found)
+    return Finding(what, bool(found), words or "none; the settings may name some: agent.gpus")
 
 
 TOOLS: dict[str, str] = {

@@ -18,7 +18,7 @@ from rich.console import Console
 from profiling_operator import store, stores
 from profiling_operator.cli import cluster, console, folders, live, places, stored
 from profiling_operator.cli.cluster import Body, Form, Where
-from profiling_operator.cli.conversation import Conversation
+from profiling_operator.cli.conversation import Conversation, Own
 from profiling_operator.cli.exits import Exit
 from profiling_operator.cli.stored import Access
 from profiling_operator.cli.wait import Timeout, Waiting
@@ -144,16 +144,16 @@ def _on_cluster(
 ) -> tuple[Body, Source]:
     """A job of a cluster and its results in the store. Leaves where it has not finished."""
 
-    async def asked_for(asked: Conversation) -> tuple[Body, str]:
+    async def asked_for(asked: Conversation) -> tuple[Body, Own]:
         body = await (asked.job(name) if waiting is None else waiting.through(asked))
-        return body, "" if access.has_token else await asked.token()
+        return body, await asked.own(with_token=not access.has_token)
 
-    body, own_token = cluster.ask(where, asked_for)
+    body, own = cluster.ask(where, asked_for)
     if not cluster.is_finished(cluster.status_of(body)):
         phase = cluster.status_of(body).phase
         console.fail(f"{name}: is {phase}, not finished; --wait waits for it", Exit.USAGE)
     with cluster.reporting():
-        found = stored.find(body, access, own_token, tell)
+        found = stored.find(body, access, own, tell)
     if not found.is_whole:
         tell("the report is missing: only the files that the status names are known")
 

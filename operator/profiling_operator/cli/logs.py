@@ -15,13 +15,14 @@ from typing import Annotated, Any
 import typer
 
 from profiling_operator import names, stores
-from profiling_operator.cli import cluster, console, folder_logs, places, stored
+from profiling_operator.cli import cluster, console, folder_logs, hosts, places, stored
 from profiling_operator.cli.cluster import Body, Where
-from profiling_operator.cli.conversation import Conversation
+from profiling_operator.cli.conversation import Conversation, Own
 from profiling_operator.cli.exits import Exit
 from profiling_operator.cli.folder_logs import APP, Wanted
 from profiling_operator.cli.stored import Access
 from profiling_operator.cli.wait import Hiccups
+from profiling_operator.control import host_of
 from profiling_operator.errors import ApiError, NotFoundError
 from profiling_operator.status import time_text
 
@@ -58,7 +59,8 @@ def logs(
 ) -> None:
     """Print what a container of a job has printed.
 
-    When the pod is gone, the application's output comes from the results.
+    When the pod is gone, the application's output comes from the results; so it does for a job of
+    a Docker host, whose engine has it before.
     """
     place = places.place(name)
     wanted = Wanted(follow, run, container, attempt)
@@ -77,22 +79,25 @@ def _of_cluster(name: str, wanted: Wanted, access: Access, where: Where, quiet: 
     tell = console.teller(stderr)
     run, container, attempt = wanted.run, wanted.container, wanted.attempt or 0
 
-    async def printed(asked: Conversation) -> tuple[Body, bool, str]:
+    async def printed(asked: Conversation) -> tuple[Body, bool, Own]:
         body = await asked.job(name)
         log = Log(asked, body, container, attempt, Hiccups(tell))
         done = run is None and await (log.follow() if wanted.follow else log.show())
-        return log.body, done, "" if access.has_token else await asked.token()
+        return log.body, done, await asked.own(with_token=not access.has_token)
 
-    body, done, own_token = cluster.ask(where, printed)
+    body, done, own = cluster.ask(where, printed)
     if done:
         return
+    is_over = cluster.is_finished(cluster.status_of(body))
+    if not is_over and run is None and (elsewhere := hosts.log_place(body, wanted)):
+        console.fail(f"{name}: {elsewhere}", Exit.USAGE)
     if container != APP:
         console.fail(f"{name}: its pod is gone, and with it what {container} printed", Exit.USAGE)
-    if not cluster.is_finished(cluster.status_of(body)):
+    if not is_over:
         message = "not finished: the output of single runs and of pods that are gone comes at its"
         console.fail(f"{name}: is {message} end, with the results", Exit.USAGE)
     with cluster.reporting():
-        _print_stored(stored.find(body, access, own_token, tell, attempt), run)
+        _print_stored(stored.find(body, access, own, tell, attempt), run)
 
 
 def _print_stored(found: stored.Stored, run: int | None) -> None:
@@ -220,9 +225,18 @@ class Log:
                 return True
         self.body = await self.asked.job(self.body["metadata"]["name"])
         is_over = cluster.is_finished(cluster.status_of(self.body))
+        if not pod and not is_over and host_of(self.body):
+            self._tell_of_host()
         if pod and is_over and state == "waiting":
             console.fail(f"{self.container}: has never started", Exit.USAGE)
         return is_over and (pod is None or state == "")
+
+    def _tell_of_host(self) -> None:
+        """Where the log is meanwhile, each place once."""
+        place = hosts.log_place(self.body, Wanted(True, None, self.container, self.attempt or None))
+        if place and place not in self.hiccups.told:
+            self.hiccups.told.add(place)
+            self.hiccups.tell(f"{self.body['metadata']['name']}: {place}")
 
     async def _print(self, pod: str, *, is_last: bool) -> None:
         since = self.lines.begin()

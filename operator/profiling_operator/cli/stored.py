@@ -18,6 +18,7 @@ import typer
 from profiling_operator import reporting, settings, stores
 from profiling_operator.cli import cluster
 from profiling_operator.cli.cluster import Body
+from profiling_operator.cli.conversation import Own
 from profiling_operator.reporting import REPORT_FILE, REPORT_LIMIT
 from profiling_operator.settings import StoreSettings
 from profiling_operator.status import ResultFile
@@ -26,6 +27,7 @@ from profiling_operator.stores import ResultStore, StoreRefusedError
 PATIENCE_SECONDS = 60.0  # for a store that is restarted
 CHART_URL = "http://profiling-operator-results.profiling-system.svc:8080/v1/results"
 """The results server as the chart installs it by default."""
+CHART, DEFAULT = StoreSettings(url=CHART_URL), "default"
 
 Tell = Callable[[str], None]
 """Gets a line when something has to be tried again."""
@@ -72,36 +74,35 @@ class Stored:
     """All files are known, not only those that fit into the status."""
 
 
-def find(body: Body, access: Access, kubeconfig_token: str, tell: Tell, attempt: int = 0) -> Stored:
+def find(body: Body, access: Access, own: Own, tell: Tell, attempt: int = 0) -> Stored:
     """The results of an attempt, by default of the one whose results the status tells.
 
     Raises StoreError: there are none, the store is not known here, or does not show them.
     """
     status = cluster.status_of(body)
     url = status.results.url if status.results else ""
-    known = _trusted(body, url, access)
-    store = _opened(known, access, kubeconfig_token)
+    store = _opened(_trusted(body, url, access, own), access, own)
     key = f"{_key(body)}/{attempt or _attempt(body, url)}"
     told = attempt in {0, _attempt(body, url)} and status.results
     listed = {one.path: one for one in (status.results.files if told and status.results else ())}
     return _listed(store, key, body["metadata"]["uid"], listed, tell)
 
 
-def open_named(access: Access, name: str, kubeconfig_token: str) -> ResultStore:
+def open_named(access: Access, name: str, own: Own) -> ResultStore:
     """A store by its name in the settings, or where the one who asks says that it is.
 
     Raises StoreRefusedError.
     """
-    known = settings.load().stores.get(name, StoreSettings(url=CHART_URL))
+    known = settings.load().stores.get(name, _of_kubeconfig(own, name) or CHART)
     if access.results_url:
         known = known.model_copy(update={"url": access.results_url})
-    return _opened(known, access, kubeconfig_token)
+    return _opened(known, access, own)
 
 
-def _opened(known: StoreSettings, access: Access, kubeconfig_token: str) -> ResultStore:
+def _opened(known: StoreSettings, access: Access, own: Own) -> ResultStore:
     """A store that a token may be shown to."""
     is_server = known.url.startswith(("http://", "https://"))
-    token = access.token or ("" if access.token_file else kubeconfig_token)
+    token = access.token or ("" if access.token_file else own.token)
     return stores.open_store(
         known.url,
         token=token if is_server else "",
@@ -111,18 +112,30 @@ def _opened(known: StoreSettings, access: Access, kubeconfig_token: str) -> Resu
     )
 
 
-def _trusted(body: Body, url: str, access: Access) -> StoreSettings:
+def _of_kubeconfig(own: Own, name: str) -> StoreSettings | None:
+    """The results server that the kubeconfig names: the default store, as it is reached from here.
+
+    Whoever believes the kubeconfig shows his token to that machine anyway.
+    """
+    if not own.results_url or name != DEFAULT:
+        return None
+    return StoreSettings(url=own.results_url, ca=own.authority)
+
+
+def _trusted(body: Body, url: str, access: Access, own: Own) -> StoreSettings:
     """The store that a token may be shown to. Raises StoreRefusedError when nobody named it."""
     known = settings.load()
+    named = (body["spec"].get("output") or {}).get("store", DEFAULT)
     if access.results_url:
-        named = (body["spec"].get("output") or {}).get("store", "default")
         of_job = known.stores.get(named, StoreSettings(url=""))
         return of_job.model_copy(update={"url": access.results_url})
     if not url:
         raise StoreRefusedError("the job has no results")
-    for one in (*known.stores.values(), StoreSettings(url=CHART_URL)):
+    for one in (*known.stores.values(), CHART):
         if url.startswith(f"{one.url.rstrip('/')}/"):
             return one
+    if of_kubeconfig := _of_kubeconfig(own, named):
+        return of_kubeconfig
     raise StoreRefusedError(
         f"the status says that the results are at {cluster.plain(url)}, a store that the settings "
         "do not name: if you trust it, say --results-url with its URL (or stores.NAME.url in the "

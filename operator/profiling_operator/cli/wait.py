@@ -16,7 +16,7 @@ import typer
 from rich.console import Console
 
 from profiling_operator.backoff import pauses
-from profiling_operator.cli import cluster, console, describe, exits, folders, places
+from profiling_operator.cli import cluster, console, describe, exits, folders, hosts, places
 from profiling_operator.cli.cluster import Body, Form, Where
 from profiling_operator.cli.conversation import Conversation
 from profiling_operator.cli.exits import Exit
@@ -31,6 +31,7 @@ from profiling_operator.quantities import parse_duration
 from profiling_operator.status import Status
 
 PATIENCE_SECONDS = 300.0  # an API server that is upgraded answers again before that
+FORBIDDEN_SECONDS = 10.0  # one that has just been started knows no roles yet
 APART_SECONDS = 120.0  # failures so far apart have nothing to do with each other
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 10.0
 POLL_SECONDS = 5.0  # where watching is not permitted
@@ -136,27 +137,34 @@ class Waiting:
     goal: Goal = Goal.FINISHED
     timeout: Decimal | None = None
     awaits_creation: bool = False
+    patience: float = hosts.PATIENCE_SECONDS
+    """How long nobody may take the job before that is said."""
 
     async def through(self, asked: Conversation) -> Body:
         """The job as it is when the goal is reached. Leaves when it never will be."""
         key = f"{asked.namespace}/{self.name}"
         seconds = None if self.timeout is None else float(self.timeout)
+        hint = hosts.Hint(console.teller(self.stderr), self.patience)
         try:
             async with asyncio.timeout(seconds):
-                body = await self._reached(asked)
+                body = await self._reached(asked, hint)
         except TimeoutError:
-            console.fail(f"{key}: has not {self.goal} in time", Exit.TIMED_OUT_WAITING)
+            message = f"{key}: has not {self.goal} in time"
+            console.fail("\n".join(filter(None, [message, hint.said])), Exit.TIMED_OUT_WAITING)
+        finally:
+            hint.over()
         if body is None:
             message = f"{key}: was deleted before it had {self.goal}"
             console.fail(message, Exit.JOB_FAILED)
         return body
 
-    async def _reached(self, asked: Conversation) -> Body | None:
+    async def _reached(self, asked: Conversation, hint: hosts.Hint) -> Body | None:
         progress: Progress | None = None
         states = follow(asked, self.name, console.teller(self.stderr), self.awaits_creation)
         try:
             async with aclosing(states):
                 async for body in states:
+                    hint.seen(f"{asked.namespace}/{self.name}", body)
                     if progress is None:
                         progress = Progress(self.stderr, cluster.outline(body)).__enter__()
                     status = cluster.status_of(body)
@@ -193,12 +201,17 @@ class Hiccups:
             self.over()
         self.since = now if self.since is None else self.since
         self.last = now
-        if not cluster.is_passing(error) or now - self.since > self.patience:
+        if now - self.since > self._patience_with(error):
             raise error
         if str(error) not in self.told:
             self.told.add(str(error))
             self.tell(f"{error}; asking again")
         await self.rest(error.retry_after or 0.0)
+
+    def _patience_with(self, error: ApiError) -> float:
+        if isinstance(error, ForbiddenError):
+            return min(self.patience, FORBIDDEN_SECONDS)
+        return self.patience if cluster.is_passing(error) else -1.0
 
     async def rest(self, least: float = 0.0) -> None:
         """Wait, longer each time; not at the same moment as others."""
