@@ -6,12 +6,13 @@ import io
 import json
 import os
 import shutil
+import signal
 import subprocess
 import tarfile
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -55,8 +56,13 @@ def _is_ours(one: Any) -> bool:
 class Engine:
     """A dockerd with folders of its own; ended by its own process id."""
 
-    def __init__(self, folder: Path, *options: str, path: str = "") -> None:
-        """`path` goes in front of its PATH: where it looks for GPU hooks."""
+    def __init__(
+        self, folder: Path, *options: str, path: str = "", within: Sequence[str] = ()
+    ) -> None:
+        """`path` goes in front of its PATH: where it looks for GPU hooks.
+
+        `within`: words in front of its command, as of nsenter.
+        """
         # Sockets have short names, and their folders short paths.
         self.folder = Path(tempfile.mkdtemp(prefix="pj-", dir="/tmp"))
         self.log = folder / "dockerd.log"
@@ -67,13 +73,16 @@ class Engine:
         self._bridge, self._address = f"pj{os.getpid()}", f"10.213.{number}.1/24"
         self._options = options
         self._path = path
+        self._within = within
         self._process: subprocess.Popen[bytes] | None = None
+        self.started_at = ""
+        """When it was started last, in seconds since 1970."""
 
     def __enter__(self) -> Engine:
         """Started, with a busybox image."""
-        _ip("link", "add", self._bridge, "type", "bridge")
-        _ip("addr", "add", self._address, "dev", self._bridge)
-        _ip("link", "set", self._bridge, "up")
+        self._ip("link", "add", self._bridge, "type", "bridge")
+        self._ip("addr", "add", self._address, "dev", self._bridge)
+        self._ip("link", "set", self._bridge, "up")
         self.start()
         load_busybox(self.url)
         return self
@@ -89,14 +98,15 @@ class Engine:
             for one in asked.containers.list(all=True):
                 one.remove(force=True)
         self.stop()
-        _ip("link", "del", self._bridge)
+        self._ip("link", "del", self._bridge)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def start(self) -> None:
         """Start it and wait until it answers."""
+        self.started_at = f"{time.time():.3f}"
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                ["dockerd", "-H", self.url, "--data-root", str(self.folder / "d"),
+                [*self._within, "dockerd", "-H", self.url, "--data-root", str(self.folder / "d"),
                  "--exec-root", str(self.folder / "e"), "-p", str(self.folder / "p"),
                  "--bridge", self._bridge, "--iptables=false", *self._options],
                 stdout=log, stderr=log,
@@ -118,25 +128,69 @@ class Engine:
         self._process.terminate()
         self._process.wait(timeout=90)
 
+    def _ip(self, *words: str) -> None:
+        subprocess.run([*self._within, "ip", *words], check=True)
 
-def _ip(*words: str) -> None:
-    subprocess.run(["ip", *words], check=True)
+    def crash(self) -> None:
+        """End it and all that runs in it as when the power fails: nobody is told, nothing stays
+        that is not on a disk."""
+        assert self._process is not None
+        while found := _processes_of(str(self.folder)):
+            for pid in found:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            self._process.poll()
+        self._process.wait(timeout=30)
+        for place in _mounted_below(str(self.folder)):
+            subprocess.run(["umount", "--lazy", place], check=True)
+        shutil.rmtree(self.folder / "e")
+        (self.folder / "p").unlink()
 
 
-def load_busybox(url: str) -> None:
-    """An image that holds Debian's static busybox and nothing else."""
+def _processes_of(folder: str) -> list[int]:
+    """What an engine started that has its files in this folder, and what that started."""
+    parents, found = {}, set()
+    for path in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            pid = int(path.name)
+            state, parent = (path / "stat").read_text().rpartition(")")[2].split()[:2]
+            if state != "Z" and pid != os.getpid():
+                parents[pid] = int(parent)
+                words = (path / "cmdline").read_bytes().decode(errors="replace").split("\0")
+                if any(word.removeprefix("unix://").startswith(folder) for word in words):
+                    found.add(pid)
+    for _ in parents:  # as deep as it gets
+        more = {pid for pid, parent in parents.items() if parent in found} - found
+        if not more:
+            break
+        found |= more
+    return sorted(found)
+
+
+def _mounted_below(folder: str) -> list[str]:
+    """Mount points, the innermost first."""
+    lines = Path("/proc/self/mountinfo").read_text().splitlines()
+    return sorted(
+        (one for line in lines if (one := line.split()[4]).startswith(folder)), reverse=True
+    )
+
+
+def load_busybox(url: str, name: str = BUSYBOX, changes: Sequence[str] = ()) -> None:
+    """An image that holds Debian's static busybox; `changes` are lines of a Dockerfile."""
     stream = io.BytesIO()
     busybox = shutil.which("busybox")
     assert busybox is not None
     with tarfile.open(fileobj=stream, mode="w") as archive:
         archive.add(busybox, arcname="bin/busybox")
-        for name in ("sh", "sleep", "cat", "echo", "ls", "id", "true", "env"):
-            link = tarfile.TarInfo(f"bin/{name}")
+        for program in ("sh", "sleep", "cat", "echo", "ls", "id", "true", "env"):
+            link = tarfile.TarInfo(f"bin/{program}")
             link.type, link.linkname = tarfile.SYMTYPE, "busybox"
             archive.addfile(link)
-    repository, _, tag = BUSYBOX.partition(":")
+    repository, _, tag = name.partition(":")
     with client(url) as asked:
-        asked.api.import_image_from_data(stream.getvalue(), repository=repository, tag=tag)
+        asked.api.import_image_from_data(
+            stream.getvalue(), repository=repository, tag=tag, changes=list(changes)
+        )
 
 
 def status_of(folder: Path) -> Any:
