@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,21 +18,15 @@ from installed import Namespace
 @pytest.fixture(scope="session")
 def release() -> Iterator[str]:
     """The chart, installed and tested by itself; uninstalled at the end, with its namespace."""
-    installed.install()
-    installed.helm("test", installed.RELEASE, "--namespace", installed.SYSTEM)
-    yield installed.RELEASE
-    installed.helm("uninstall", installed.RELEASE, "--namespace", installed.SYSTEM, "--wait")
-    installed.kubectl("delete", "namespace", installed.SYSTEM)
+    with installed.released() as name:
+        yield name
 
 
 @pytest.fixture
 def namespace(release: str) -> Iterator[Namespace]:
     """A namespace that admits restricted pods only; nothing of it stays."""
-    name = f"test-{uuid.uuid4().hex[:8]}"
-    installed.kubectl("create", "namespace", name)
-    installed.kubectl("label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted")
-    yield Namespace(name)
-    installed.kubectl("delete", "namespace", name, "--wait=false")
+    with installed.own_namespace() as found:
+        yield found
 
 
 @pytest.fixture

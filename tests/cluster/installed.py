@@ -7,6 +7,7 @@ import os
 import subprocess
 import time
 import urllib.request
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -206,6 +207,30 @@ def stored(namespace: str, job: str, uid: str, attempt: int, path: str) -> bytes
     return content
 
 
+@contextmanager
+def released() -> Iterator[str]:
+    """The chart, installed and tested by itself; uninstalled at the end, with its namespace."""
+    install()
+    try:
+        helm("test", RELEASE, "--namespace", SYSTEM)
+        yield RELEASE
+    finally:
+        helm("uninstall", RELEASE, "--namespace", SYSTEM, "--wait")
+        kubectl("delete", "namespace", SYSTEM)
+
+
+@contextmanager
+def own_namespace() -> Iterator[Namespace]:
+    """A namespace that admits restricted pods only; nothing of it stays."""
+    name = f"test-{uuid.uuid4().hex[:8]}"
+    kubectl("create", "namespace", name)
+    kubectl("label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted")
+    try:
+        yield Namespace(name)
+    finally:
+        kubectl("delete", "namespace", name, "--wait=false")
+
+
 def without_operator() -> Iterator[None]:
     """No operator runs meanwhile; it comes back in any case."""
     scale(0)
@@ -218,6 +243,33 @@ def without_operator() -> Iterator[None]:
 def token(namespace: str, account: str, *words: str) -> str:
     """A token of a service account."""
     return kubectl("-n", namespace, "create", "token", account, *words).strip()
+
+
+@dataclass(frozen=True)
+class Process:
+    """A process of this machine."""
+
+    pid: int
+    words: list[str]
+    group: str
+
+
+def processes() -> Iterator[Process]:
+    """The processes of this machine with their words and control groups."""
+    for one in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (one / "cmdline").read_bytes().decode(errors="replace").split("\0")
+            group = (one / "cgroup").read_text()
+        except OSError:
+            continue
+        yield Process(int(one.name), words, group)
+
+
+def processes_of(uid: str) -> Iterator[Process]:
+    """Those of a pod that runs on this machine, by its control group's name."""
+    for process in processes():
+        if uid.replace("-", "_") in process.group.replace("-", "_"):
+            yield process
 
 
 def has_cluster() -> bool:

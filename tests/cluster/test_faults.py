@@ -6,9 +6,6 @@ from __future__ import annotations
 import hashlib
 import json
 import subprocess
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import installed
@@ -378,31 +375,11 @@ def test_uploader_killed(namespace: Namespace) -> None:
 
 def kill_uploader(namespace: Namespace, uid: str) -> None:
     """KILL the uploader's process, which only its node can do."""
-    for process in processes():
-        if "upload" in process.words and uid.replace("-", "_") in process.group.replace("-", "_"):
+    for process in installed.processes_of(uid):
+        if "upload" in process.words:
             subprocess.run(["kill", "-KILL", str(process.pid)], check=True)
             return
     raise AssertionError(f"no uploader of pod {uid} in {namespace.name} runs on this machine")
-
-
-@dataclass(frozen=True)
-class Process:
-    """A process of this machine."""
-
-    pid: int
-    words: list[str]
-    group: str
-
-
-def processes() -> Iterator[Process]:
-    """The processes of this machine with their words and control groups."""
-    for one in Path("/proc").glob("[0-9]*"):
-        try:
-            words = (one / "cmdline").read_bytes().decode(errors="replace").split("\0")
-            group = (one / "cgroup").read_text()
-        except OSError:
-            continue
-        yield Process(int(one.name), words, group)
 
 
 def test_operator_away(namespace: Namespace) -> None:
