@@ -89,13 +89,22 @@ class PodSide:
 
     def upload(self, *more: str, **env: str) -> subprocess.Popen[bytes]:
         """Start `profjob upload` as a process of its own, with more words."""
+        return self.command("upload", *self._upload_words(), *more, **env)
+
+    def upload_as_first(self) -> subprocess.Popen[bytes]:
+        """Start it as a container does: as the first process of a namespace."""
+        first = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"]
+        program = [sys.executable, "-m", "profiling_operator", "upload"]
+        own = {"PYTHONPATH": SOURCE_ROOT, "POD_UID": POD_UID, "NODE_NAME": "node-1"}
+        return self._start([*first, *program, *self._upload_words()], env={**os.environ, **own})
+
+    def _upload_words(self) -> list[str]:
         where = self.where
-        words = [
+        return [
             *("--workspace", str(where.workspace), "--scratch", str(where.scratch)),
             *("--assignment", str(where.assigned), "--results-token", str(where.results_token)),
             *("--last-words", str(where.last_words)),
         ]
-        return self.command("upload", *words, *more, **env)
 
     def command(self, command: str, *words: str, **env: str) -> subprocess.Popen[bytes]:
         """Start a command of `profjob`."""

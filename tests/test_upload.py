@@ -170,14 +170,37 @@ def test_a_stop_before_the_start_ends_it_at_once(pod: PodSide) -> None:
     assert stored(pod) == {}
 
 
+@pytest.mark.needs("namespaces")
+def test_a_stop_while_it_is_imported_is_not_lost(pod: PodSide) -> None:
+    """The first process of a container is never told of a signal that it neither has a handler for
+    nor blocks."""
+    pod.assign()
+    uploading = pod.upload_as_first()
+    children = Path(f"/proc/{uploading.pid}/task/{uploading.pid}/children")
+    wait_for(lambda: children.read_text().split())
+    first = int(children.read_text().split()[0])
+    wait_for(lambda: _has_term(first, "SigBlk"))
+    os.kill(first, signal.SIGTERM)
+
+    assert uploading.wait(60) == 0
+
+    said = last_words(pod).observation().message
+    assert said == "the pod was ended before the application was started"
+
+
 def _catches_term(pid: int) -> bool:
     """Whether a process has a handler for TERM."""
+    return _has_term(pid, "SigCgt")
+
+
+def _has_term(pid: int, what: str) -> bool:
+    """Whether TERM is among the signals that a process blocks, or catches: see proc(5)."""
     try:
         status = Path(f"/proc/{pid}/status").read_text()
     except OSError:
         return False
-    caught = int(status.partition("SigCgt:")[2].split()[0], 16)
-    return bool(caught >> (signal.SIGTERM - 1) & 1)
+    signals = int(status.partition(f"{what}:")[2].split()[0], 16)
+    return bool(signals >> (signal.SIGTERM - 1) & 1)
 
 
 def test_an_application_that_never_starts_is_a_failure(

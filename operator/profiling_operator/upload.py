@@ -250,6 +250,7 @@ def _noting_signals() -> Iterator[Stop]:
     """TERM and INT are noted meanwhile, and do nothing else."""
     stop = Stop()
     before = {one: signal.signal(one, stop.note) for one in (signal.SIGTERM, signal.SIGINT)}
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, before)  # blocked while this was imported
     try:
         yield stop
     finally:
