@@ -87,6 +87,18 @@ def test_the_api_server_may_be_away_for_a_while(
     assert "asking again" in done.stderr
 
 
+def test_a_server_that_has_just_started_may_refuse_for_a_moment(
+    profjob: Run, cluster: FakeCluster
+) -> None:
+    """It answers before it knows any role; whoever saw the job before may see it again."""
+    cluster.put(stored_job())
+    cluster.watches["profilingjobs"].append([DROP])
+    cluster.watches["profilingjobs"].append([DONE])
+    cluster.failures["GET profilingjobs"].extend([0, DROP, 403, 403])
+
+    assert profjob("wait", "nbody").returncode == 0
+
+
 def test_an_end_that_nobody_watched_is_found(profjob: Run, cluster: FakeCluster) -> None:
     """The job ends while the watch is refused: the look after it sees that."""
     cluster.put(RUNNING)

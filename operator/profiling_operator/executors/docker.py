@@ -49,18 +49,19 @@ RECORDS = Limits(count=2000, depth=1, file_bytes=1 << 20, total_bytes=16 << 20)
 RECORDS_SECONDS = 30.0
 READ_SHARE = 20  # reading records of what runs may take one part in so many of the time
 
+NO_OBJECTS = "nothing is taken from Secrets and ConfigMaps here"
 FIELDS: Mapping[str, str] = {
     "spec.app.image": "required; pulled with the credentials of docker's own configuration",
     "spec.app.command": "default: the image's entrypoint",
     "spec.app.args": "default, where there is no command: the image's CMD",
     "spec.app.workingDir": "relative to the image's, which is also the default",
     "spec.app.env": "without `NVIDIA_VISIBLE_DEVICES`: the engine says which GPUs there are",
-    "spec.app.env[].valueFrom": "refused: there is no cluster to take it from",
+    "spec.app.env[].valueFrom": f"refused: {NO_OBJECTS}",
     "spec.app.resources.limits.memory": "without swap beside it; an agent limits what names none: "
     "`agent.memory`",
     "spec.app.volumes[].persistentVolumeClaim": "a volume that the engine has by that name; an "
     "agent: one whose label `profiling.dev/claim-namespace` is the job's namespace, or `*`",
-    "spec.app.volumes[].configMap": "refused: there is no cluster to take it from",
+    "spec.app.volumes[].configMap": f"refused: {NO_OBJECTS}",
     "spec.app.volumes[].emptyDir": "a volume that goes with the attempt; a tmpfs for `Memory`; "
     "its sizeLimit counts only there",
     "spec.app.securityContext.runAsUser": "default: the image's user",
@@ -73,7 +74,7 @@ FIELDS: Mapping[str, str] = {
     "spec.gpu.product": "not checked; an agent: `product` of its GPUs",
     "spec.playback.image": "required",
     "spec.playback.command": "default: the image's entrypoint",
-    "spec.playback.env[].valueFrom": "refused: there is no cluster to take it from",
+    "spec.playback.env[].valueFrom": f"refused: {NO_OBJECTS}",
     "spec.playback.port": "on a network of its own, at the host name `playback`; an agent's has no "
     "way out",
     "spec.output.path": "where the volume is mounted; $PROFILING_OUTPUT is the run's own folder",
@@ -375,9 +376,8 @@ def _of_plan(plan: Plan) -> Iterator[tuple[bool, str, str]]:
     sourced = ", ".join(one.name for one in env if one.value_from is not None)
     configured = ", ".join(one.name for one in app.volumes if one.config_map)
     yield not app.image, "spec.app.image", "required"
-    yield bool(sourced), "spec.app.env", f"{sourced}: {FIELDS['spec.app.env[].valueFrom']}"
-    said = f"{configured}: {FIELDS['spec.app.volumes[].configMap']}"
-    yield bool(configured), "spec.app.volumes", said
+    yield bool(sourced), "spec.app.env", f"{sourced}: {NO_OBJECTS}"
+    yield bool(configured), "spec.app.volumes", f"{configured}: {NO_OBJECTS}"
     yield bool(attached), attached, '"attach" must be wrap: nothing runs beside the application'
     yield server is not None and not server.image, "spec.playback.image", "required"
 
