@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -83,13 +83,22 @@ def _built_with_go(program: str) -> Capability:
 
 
 def _images(own: bool) -> bool:
-    """Whether the images are up to date: profjob's own, or all others."""
+    """Whether the images are up to date: profjob's own, or all others that are always made."""
+    default = _script("make_images").DEFAULT
+    return _up_to_date([one for one in default if (one == OWN_IMAGE) == own])
+
+
+def _compose() -> bool:
+    if not all(_script("go_programs").built(one) for one in ("docker-compose", "kubernetes")):
+        return False
+    return _up_to_date(_script("make_images").CONTROL_PLANE)
+
+
+def _up_to_date(images: Sequence[str]) -> bool:
     if missing("docker") or not shutil.which("docker"):
         return False
-    script = _script("make_images")
     try:
-        chosen = [one for one in script.IMAGES if (one == OWN_IMAGE) == own]
-        return not script.stale(chosen)
+        return not _script("make_images").stale(images)
     except SystemExit:  # the command line reaches another engine than the client, or none
         return False
 
@@ -122,6 +131,12 @@ CAPABILITIES: dict[str, Capability] = {
         lambda: _has("chromium") and bool(_script("consumers").installed()),
         "a browser and what drives it: apt-get install chromium nodejs npm, then "
         "python3 tools/consumers.py",
+    ),
+    "compose": Capability(
+        _compose,
+        "docker compose and the images of the control plane, which need Go: "
+        "python3 tools/go_programs.py docker-compose etcd kubernetes; "
+        "python3 tools/make_images.py etcd kube-apiserver prometheus",
     ),
     "consumers": Capability(
         lambda: bool(_script("consumers").installed()),

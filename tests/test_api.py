@@ -520,6 +520,30 @@ def test_a_context_that_is_not_there_is_named(tmp_path: Path) -> None:
         asyncio.run(opened(kubeconfig=str(file), context="elsewhere"))
 
 
+def test_a_kubeconfig_may_tell_of_the_results_server(tmp_path: Path) -> None:
+    """In an extension of its cluster, as the control plane's do; that server has its authority."""
+    authority = tmp_path / "ca.crt"
+    shutil.copy(certifi.where(), authority)
+    url = "https://here/v1/results"
+    ours = [{"name": "other", "extension": None},
+            {"name": "profiling.dev", "extension": {"resultsUrl": url}}]  # fmt: skip
+    server = {"server": "https://here", "certificate-authority": str(authority)}
+    clusters = [
+        {"name": "c", "cluster": {**server, "extensions": ours}},
+        {"name": "d", "cluster": server},
+    ]
+    file = tmp_path / "kubeconfig"
+    file.write_text(json.dumps(kubeconfig(clusters=clusters)))
+
+    async def told(context: str) -> tuple[str, str]:
+        paths = f"{file}:{tmp_path}/none"
+        async with api.connect(kubeconfig=paths, context=context) as client:
+            return client.results_url, client.authority()
+
+    assert asyncio.run(told("")) == (url, authority.read_text())
+    assert asyncio.run(told("there")) == ("", authority.read_text())
+
+
 def test_another_client_may_have_the_same_credentials(tmp_path: Path) -> None:
     """kopf has one of its own: files, and the token as it is now."""
     authority = tmp_path / "ca.crt"

@@ -1,10 +1,10 @@
 """Build programs that are published as Go modules only, and keep them by version.
 
-    python tools/go_programs.py kubernetes helm kubeconform versitygw
+    python tools/go_programs.py kubernetes helm kubeconform versitygw docker-compose etcd
 
 Each lands in ${XDG_CACHE_HOME:-~/.cache}/profjob/PROGRAM/VERSION/, where the second call finds it.
 Kubernetes takes ten minutes on two cores the first time, about 2 GB of memory and 3 GB of Go's
-build cache; the others a minute each. Standard library only.
+build cache; the others a minute or two each. Standard library only.
 """
 
 from __future__ import annotations
@@ -36,6 +36,19 @@ PROGRAMS = {
     "kubeconform": ("github.com/yannh/kubeconform/cmd/kubeconform", "v0.8.0"),
     "versitygw": ("github.com/versity/versitygw/cmd/versitygw", "v1.8.0"),
 }
+MODULES = {
+    "docker-compose": (
+        {"docker-compose": "github.com/docker/compose/v2/cmd"},
+        "v2.40.3",
+        "github.com/docker/compose/v2/internal.Version",
+    ),
+    "etcd": (
+        {"etcd": "go.etcd.io/etcd/server/v3", "etcdctl": "go.etcd.io/etcd/etcdctl/v3"},
+        "v3.6.5",
+        "",
+    ),
+}
+"""Programs with their packages, the version, and the variable that is told it."""
 
 
 class Missing(Exception):  # noqa: N818 - it reads as what it says: go_programs.Missing
@@ -49,13 +62,21 @@ def cache() -> Path:
 
 def folder(name: str) -> Path:
     """Where the program, or all programs of Kubernetes, are kept."""
-    return cache() / name / (KUBERNETES if name == "kubernetes" else PROGRAMS[name][1])
+    if name == "kubernetes":
+        return cache() / name / KUBERNETES
+    return cache() / name / (MODULES[name] if name in MODULES else PROGRAMS[name])[1]
+
+
+def programs(name: str) -> tuple[str, ...]:
+    """What is in that folder."""
+    if name == "kubernetes":
+        return KUBERNETES_PROGRAMS
+    return tuple(MODULES[name][0]) if name in MODULES else (name,)
 
 
 def built(name: str) -> bool:
     """Whether the program is there already."""
-    names = KUBERNETES_PROGRAMS if name == "kubernetes" else (name,)
-    return all((folder(name) / one).is_file() for one in names)
+    return all((folder(name) / one).is_file() for one in programs(name))
 
 
 def ensure(name: str) -> Path:
@@ -68,8 +89,8 @@ def ensure(name: str) -> Path:
         if not shutil.which("go"):
             raise Missing(f"{name} is built with Go (https://go.dev/dl): no 'go' is in PATH")
         with tempfile.TemporaryDirectory(prefix="profjob-go-") as work:
-            build = _build_kubernetes if name == "kubernetes" else _install
-            build(name, Path(work))
+            build = _build_tools if name in MODULES else _install
+            (_build_kubernetes if name == "kubernetes" else build)(name, Path(work))
     return folder(name)
 
 
@@ -105,6 +126,26 @@ def _build_kubernetes(name: str, work: Path) -> None:
         words = ("build", "-trimpath", "-ldflags", _stamp(), "-o", str(work / program))
         _go(work, *words, f"{COMMANDS}/{program}")
         _keep(work / program, folder(name))
+
+
+def _build_tools(name: str, work: Path) -> None:
+    """By a go.mod of our own: `go install` refuses modules that replace or exclude others."""
+    packages, version, stamp = MODULES[name]
+    lines = ["module profjob.local/tools\n", "go 1.24.0\n"]
+    lines += [f"require {_module(one)} {version}" for one in packages.values()]
+    lines += [f"tool {one}" for one in packages.values()]
+    (work / "go.mod").write_text("\n".join([*lines, ""]))
+    _go(work, "mod", "tidy")
+    for program, package in packages.items():
+        _tell(f"building {program} {version}")
+        flags = f"-s -w -X {stamp}={version}" if stamp else "-s -w"
+        _go(work, "build", "-trimpath", "-ldflags", flags, "-o", str(work / program), package)
+        _keep(work / program, folder(name))
+
+
+def _module(package: str) -> str:
+    """The module of a package: its path up to the part with the major version."""
+    return re.sub(r"(/v\d+)/.*$", r"\1", package)
 
 
 def _stamp() -> str:
@@ -148,7 +189,7 @@ def _tell(line: str) -> None:
 def main() -> None:
     """Build what is named and print the folders."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("names", nargs="+", choices=["kubernetes", *PROGRAMS])
+    parser.add_argument("names", nargs="+", choices=["kubernetes", *PROGRAMS, *MODULES])
     for name in parser.parse_args().names:
         try:
             print(ensure(name))

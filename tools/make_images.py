@@ -16,14 +16,20 @@ import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parent))
+
+import go_programs
+
 ROOT = Path(__file__).resolve().parent.parent
 LABEL = "profiling.dev/recipe"
+NOBODY = 65534
 APT = Path("/etc/apt")
 OS_RELEASE = Path("/etc/os-release")
 AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
@@ -101,6 +107,71 @@ class Built:
              *words, str(self.folder))  # fmt: skip
 
 
+@dataclass(frozen=True)
+class Programs:
+    """An image of a few programs of this machine, where the published image of them has them."""
+
+    about: str
+    programs: Sequence[str]
+    """Found in PATH, or in `folder`, and put into `target`."""
+    target: str
+    package: str
+    """What installs them."""
+    folder: Path | None = None
+    user_folder: str = ""
+    """A folder that belongs to NOBODY there."""
+    capability: str = ""
+    """Extended attribute of the programs."""
+    bases: Mapping[str, str] = field(default_factory=dict)
+
+    def inputs(self) -> Iterator[str]:
+        """What the image is made of: the programs and their libraries."""
+        yield from (self.target, self.user_folder, self.capability)
+        for name, path in sorted(self._files().items()):
+            yield f"{name} {_digest(path.read_bytes())}"
+
+    def make(self, reference: str) -> None:
+        """Import a tarball of them."""
+        with tempfile.TemporaryDirectory() as scratch:
+            packed = Path(scratch) / "files.tar"
+            with tarfile.open(packed, "w", format=tarfile.PAX_FORMAT) as archive:
+                self._pack(archive)
+            path = f"ENV PATH=/usr/local/bin:/usr/bin:/bin:/{self.target}"
+            changes = (f"LABEL {LABEL}={recipe(reference)}", path)
+            words = [word for change in changes for word in ("--change", change)]
+            _run("docker", "import", *words, str(packed), reference)
+
+    def _pack(self, archive: tarfile.TarFile) -> None:
+        folders = [("tmp", 0o1777, 0)]
+        folders += [(self.user_folder, 0o755, NOBODY)] if self.user_folder else []
+        for name, mode, owner in folders:
+            one = tarfile.TarInfo(name)
+            one.type, one.mode, one.uid, one.gid = tarfile.DIRTYPE, mode, owner, owner
+            archive.addfile(one)
+        for name, path in self._files().items():
+            one = archive.gettarinfo(path.resolve(), name)
+            one.uid = one.gid = 0
+            if self.capability and name.startswith(self.target):
+                one.pax_headers["SCHILY.xattr.security.capability"] = self.capability
+            with path.open("rb") as file:
+                archive.addfile(one, file)
+
+    def _files(self) -> dict[str, Path]:
+        found = {f"{self.target}/{one}": self._place(one) for one in self.programs}
+        for path in list(found.values()):
+            # `libc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x…)`, and the loader alone
+            for library in re.findall(r"(/\S+) \(0x", _call("ldd", str(path)).stdout):
+                found[library.lstrip("/")] = Path(library)
+        return found
+
+    def _place(self, program: str) -> Path:
+        path = str(self.folder) if self.folder else f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
+        place = shutil.which(program, path=path)
+        if not place:
+            sys.exit(f"{program} is missing: {self.package}")
+        return Path(place)
+
+
 PYTHON, BASE, BUILD, BUSYBOX, NONROOT, ENTRYPOINT = (
     f"profiling-operator/{name}:local"
     for name in ("python", "base", "build", "busybox", "nonroot", "entrypoint")
@@ -109,7 +180,11 @@ THREADS, PLAYBACK, C_STATIC, C_THREADS = (
     f"profiling-operator/examples/{name}"
     for name in ("python-threads", "playback", "c-static", "c-threads")
 )
-IMAGES: dict[str, Debian | Built] = {  # in the order of making
+ETCD, API_SERVER, PROMETHEUS = CONTROL_PLANE = tuple(
+    f"profiling-operator/{name}:local" for name in ("etcd", "kube-apiserver", "prometheus")
+)
+"""Programs of compose.yaml, for machines that reach no registry: made only when they are named."""
+IMAGES: dict[str, Debian | Built | Programs] = {  # in the order of making
     PYTHON: Debian("Python, bash", ["python3"]),
     BASE: Debian("what profjob runs on", ["python3", "ca-certificates", "linux-perf"]),
     BUILD: Debian(
@@ -131,6 +206,29 @@ IMAGES: dict[str, Debian | Built] = {  # in the order of making
     "profiling-operator:local": Built(
         "profjob itself", ROOT, {"BASE_IMAGE": BASE, "BUILD_IMAGE": BUILD}, {"PACKAGES": ""}
     ),
+    ETCD: Programs(
+        "of the control plane",
+        ["etcd", "etcdctl"],
+        "usr/local/bin",
+        "python3 tools/go_programs.py etcd",
+        folder=go_programs.folder("etcd"),
+    ),
+    API_SERVER: Programs(
+        "of the control plane",
+        ["kube-apiserver"],
+        "usr/local/bin",
+        "python3 tools/go_programs.py kubernetes",
+        folder=go_programs.folder("kubernetes"),
+        # As published: cap_net_bind_service=ep, without which a container cannot start it.
+        capability="\x01\0\0\x02\0\x04" + "\0" * 14,
+    ),
+    PROMETHEUS: Programs(
+        "of the control plane",
+        ["prometheus"],
+        "bin",
+        "apt-get install prometheus",
+        user_folder="prometheus",
+    ),
 }
 
 
@@ -139,7 +237,10 @@ def recipe(reference: str) -> str:
     return _digest("\n".join(IMAGES[reference].inputs()).encode())
 
 
-def stale(references: Sequence[str] = tuple(IMAGES)) -> list[str]:
+DEFAULT = tuple(one for one in IMAGES if one not in CONTROL_PLANE)
+
+
+def stale(references: Sequence[str] = DEFAULT) -> list[str]:
     """Those that the engine lacks or has by another recipe. Exits if no engine answers."""
     _run("docker", "version")
     told = _call("docker", "image", "inspect", *references).stdout
@@ -247,8 +348,11 @@ def _call(*words: str) -> subprocess.CompletedProcess[str]:
 
 
 def closure(words: Sequence[str]) -> list[str]:
-    """The images named, all if none is, with those below them. Raises ValueError for others."""
-    named = {_reference(word) for word in words} or set(IMAGES)
+    """The images named, the default ones if none is, with those below them.
+
+    Raises ValueError for others.
+    """
+    named = {_reference(word) for word in words} or set(DEFAULT)
     for reference in reversed(IMAGES):
         if reference in named:
             named.update(IMAGES[reference].bases.values())

@@ -455,10 +455,10 @@ def _results_url(file: str, context: str) -> str:
     name = _chosen(file, context).get("cluster") if file else None
     paths = [Path(one).expanduser() for one in file.split(os.pathsep) if one]
     bodies = [yaml.safe_load(one.read_text(encoding="utf-8")) for one in paths if one.is_file()]
-    named = [one for body in bodies for one in body.get("clusters") or () if one["name"] == name]
-    said = [one for found in named[:1] for one in found["cluster"].get("extensions") or ()]
-    ours = [one["extension"] for one in said if one["name"] == names.API_GROUP]
-    return str(ours[0].get("resultsUrl") or "") if ours else ""
+    clusters = [one for body in bodies for one in (body or {}).get("clusters") or ()]
+    (found, *_) = [one["cluster"] for one in clusters if one.get("name") == name] or [{}]
+    told = {one.get("name"): one.get("extension") for one in found.get("extensions") or ()}
+    return str((told.get(names.API_GROUP) or {}).get("resultsUrl") or "")
 
 
 def _version(kind: Kind) -> str:

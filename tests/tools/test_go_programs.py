@@ -71,6 +71,19 @@ def test_a_program_is_built_once(tool: ModuleType, builds: list[str]) -> None:
     assert builds == [f"helm@{folder.name}"]
 
 
+def test_what_go_refuses_to_install_is_built_by_a_module_of_our_own(
+    tool: ModuleType, builds: list[str]
+) -> None:
+    """Modules that replace or exclude others."""
+    folder = tool.ensure("etcd")
+
+    assert builds == ["tidy", "v3", "v3"]
+    assert (folder / "etcdctl").read_text() == "go.etcd.io/etcd/etcdctl/v3"
+    assert tool.built("etcd")
+    assert tool._module("github.com/docker/compose/v2/cmd") == "github.com/docker/compose/v2"
+    assert tool._module("go.etcd.io/etcd/server/v3") == "go.etcd.io/etcd/server/v3"
+
+
 def test_only_what_is_missing_of_kubernetes_is_built(tool: ModuleType, builds: list[str]) -> None:
     """Each program takes minutes."""
     folder = tool.folder("kubernetes")

@@ -7,6 +7,7 @@ import importlib.util
 import platform
 import subprocess
 import sys
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -167,7 +168,8 @@ def test_images_come_after_those_below_them(tool: ModuleType) -> None:
     """The order of making, with and without names."""
     everything = tool.closure([])
 
-    assert everything == list(tool.IMAGES)
+    assert everything == list(tool.DEFAULT)
+    assert set(tool.IMAGES) - set(everything) == set(tool.CONTROL_PLANE)
     for name in everything:
         below = tool.IMAGES[name].bases.values()
         assert all(everything.index(one) < everything.index(name) for one in below)
@@ -313,7 +315,7 @@ def test_a_build_reaches_the_index_that_this_machine_uses(
 @pytest.mark.needs("docker", "images")
 def test_every_image_is_there_with_its_recipe(tool: ModuleType) -> None:
     """As the engine says."""
-    names = list(tool.IMAGES)
+    names = list(tool.DEFAULT)
     shape = '{{index .Config.Labels "profiling.dev/recipe"}}'
     words = ["docker", "image", "inspect", "--format", shape, *names]
     done = subprocess.run(words, capture_output=True, text=True, check=True)
@@ -335,3 +337,32 @@ def test_an_image_of_another_recipe_is_stale(
         tool.PYTHON,
         "profiling-operator/none:local",
     ]
+
+
+def test_an_image_of_programs_holds_them_and_their_libraries(
+    tool: ModuleType, tmp_path: Path
+) -> None:
+    """Where the published image has them, and nothing else but /tmp and a folder of its user's."""
+    image = tool.Programs("a shell", ["sh"], "usr/local/bin", "nothing", user_folder="data",
+                          capability="\x01\0\0\x02\0\x04" + "\0" * 14)  # fmt: skip
+    with tarfile.open(tmp_path / "a.tar", "w", format=tarfile.PAX_FORMAT) as archive:
+        image._pack(archive)
+    with tarfile.open(tmp_path / "a.tar") as archive:
+        files = {one.name: one for one in archive.getmembers()}
+
+    assert {"tmp", "data", "usr/local/bin/sh"} < set(files)
+    assert any(name.endswith("/libc.so.6") for name in files)
+    assert (files["data"].uid, files["data"].mode) == (tool.NOBODY, 0o755)
+    assert files["usr/local/bin/sh"].isfile()
+    marked = {
+        name for name, one in files.items() if "SCHILY.xattr.security.capability" in one.pax_headers
+    }
+    assert marked == {"usr/local/bin/sh"}
+
+
+def test_a_program_that_is_missing_is_named_with_its_package(tool: ModuleType) -> None:
+    """As for every program."""
+    image = tool.Programs("none", ["no-such-program"], "bin", "apt-get install it")
+
+    with pytest.raises(SystemExit, match="no-such-program is missing: apt-get install it"):
+        list(image.inputs())

@@ -30,6 +30,7 @@ COMMANDS = {
     "crd": "crd",
     "operator": "operator",
     "results-server": "results_server",
+    "control-plane": "control_plane",
     "upload": "upload",
     "collect": "collect",
 }
