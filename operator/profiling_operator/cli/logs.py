@@ -21,7 +21,7 @@ from profiling_operator.cli.conversation import Conversation, Own
 from profiling_operator.cli.exits import Exit
 from profiling_operator.cli.folder_logs import APP, Wanted
 from profiling_operator.cli.stored import Access
-from profiling_operator.cli.wait import Hiccups
+from profiling_operator.cli.wait import FORBIDDEN_SECONDS, Hiccups
 from profiling_operator.control import host_of
 from profiling_operator.errors import ApiError, NotFoundError
 from profiling_operator.status import time_text
@@ -81,7 +81,7 @@ def _of_cluster(name: str, wanted: Wanted, access: Access, where: Where, quiet: 
 
     async def printed(asked: Conversation) -> tuple[Body, bool, Own]:
         body = await asked.job(name)
-        log = Log(asked, body, container, attempt, Hiccups(tell))
+        log = Log(asked, body, container, attempt, Hiccups(tell, forgives=FORBIDDEN_SECONDS))
         done = run is None and await (log.follow() if wanted.follow else log.show())
         return log.body, done, await asked.own(with_token=not access.has_token)
 

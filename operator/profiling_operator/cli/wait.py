@@ -183,6 +183,8 @@ class Hiccups:
 
     tell: Callable[[str], None]
     patience: float = PATIENCE_SECONDS
+    forgives: float = 0.0
+    """How long to be refused by one that has let us in before: see FORBIDDEN_SECONDS."""
     waits: Iterator[float] = field(default_factory=lambda: pauses(FIRST_PAUSE, LONGEST_PAUSE))
     since: float | None = None
     """When the failures began that go on, and when the last one was: of the event loop's clock."""
@@ -209,8 +211,8 @@ class Hiccups:
         await self.rest(error.retry_after or 0.0)
 
     def _patience_with(self, error: ApiError) -> float:
-        if isinstance(error, ForbiddenError):
-            return min(self.patience, FORBIDDEN_SECONDS)
+        if isinstance(error, ForbiddenError) and self.forgives:
+            return self.forgives
         return self.patience if cluster.is_passing(error) else -1.0
 
     async def rest(self, least: float = 0.0) -> None:
@@ -229,7 +231,7 @@ async def follow(
     """
     body = await (_created(asked, name) if awaits_creation else asked.job(name))
     uid = body["metadata"]["uid"]
-    hiccups = Hiccups(tell)
+    hiccups = Hiccups(tell, forgives=FORBIDDEN_SECONDS)
     while body["metadata"]["uid"] == uid:
         yield body
         changes = _watched(asked, body, hiccups)
