@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from making import Run
-from profiling_operator import __main__, __version__, registry
+from profiling_operator import __main__, __version__, cli, registry
 
 
 def test_render_prints_the_plan(profjob: Run, job_file: Callable[..., str]) -> None:
@@ -89,7 +89,7 @@ def test_a_bug_does_not_look_like_a_gate(
     def broken() -> None:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr(__main__, "app", broken)
+    monkeypatch.setattr(cli, "app", broken)
 
     with pytest.raises(SystemExit) as ended:
         __main__.main()
