@@ -61,10 +61,10 @@ def test_it_is_killed_with_all_that_it_started(start: Start, tmp_path: Path) -> 
 def test_its_limits_are_its_own(start: Start, tmp_path: Path) -> None:
     """The agent's are not touched."""
     before = resource.getrlimit(resource.RLIMIT_DATA)
+    os.mkfifo(tmp_path / "go")
     child = start(
         "read line < go; sh -c 'ulimit -d; ulimit -c; nice'; cat /proc/self/oom_score_adj"
     )
-    os.mkfifo(tmp_path / "go")
     child.bound(256 << 20)
     (tmp_path / "go").write_text("go\n")
 

@@ -129,7 +129,7 @@ def test_at_the_limit_the_report_is_kept(
     profjob: Run, job_file: JobFile, tmp_path: Path, program: str
 ) -> None:
     """nsys is told first: it ends the application, and writes what it has."""
-    job = job_file(app=app(program, 100_000), collectors=nsys(), timeoutSeconds=3, onTimeout="Stop")
+    job = job_file(app=app(program, 100_000), collectors=nsys(), timeoutSeconds=6, onTimeout="Stop")
 
     done = profjob("run", job)
     told, run = result(tmp_path)
