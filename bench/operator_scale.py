@@ -38,6 +38,7 @@ from profiling_operator.errors import ApiError, NotFoundError  # noqa: E402
 
 NOWHERE = {"profiling.dev/bench": "nowhere"}
 METRICS_PORT = 28080
+END_SECONDS = 60.0
 AT_ONCE = 20
 WRITES = re.compile(
     r'^profjob_api_requests_total\{code="2\d\d",.*verb="(create|patch|delete)"\} (\S+)'
@@ -117,9 +118,22 @@ async def namespace_of(cluster: Api) -> AsyncIterator[str]:
 
 
 async def end_pods(cluster: Api, namespace: str) -> None:
-    """End all pods now: a namespace that has some waits for half of their grace, minutes long."""
-    for one in (await cluster.list(api.PODS, namespace)).items:
-        await cluster.delete(api.PODS, namespace, one["metadata"]["name"], grace=0)
+    """End all pods first: a namespace that still has some waits for half of their grace, minutes
+    long. Who made them goes before them, or would make more."""
+    for kind in (api.PROFILING_JOBS, api.JOBS, api.PODS):
+        with suppress(NotFoundError):  # before the definition is installed
+            await end_all(cluster, kind, namespace)
+
+
+async def end_all(cluster: Api, kind: api.Kind, namespace: str) -> None:
+    """Delete all objects of a kind, and return when they are gone."""
+    deadline = time.monotonic() + END_SECONDS
+    while found := (await cluster.list(kind, namespace)).items:
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{len(found)} {kind.plural} after {END_SECONDS} s")
+        for one in found:
+            await cluster.delete(kind, namespace, one["metadata"]["name"], grace=0)
+        await asyncio.sleep(0.2)
 
 
 async def until_gone(cluster: Api, name: str) -> None:
