@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping
-from concurrent.futures import Executor as Threads
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 from profiling_operator import containers
 from profiling_operator.agent import bodies, capacity, queueing
@@ -26,7 +25,6 @@ from profiling_operator.pod_sightings import Stage
 
 LOOK_SECONDS = 5.0  # at the queue, although nothing has told of a change
 
-Answer = TypeVar("Answer")
 Body = Mapping[str, Any]
 Told = Callable[[str, str, Body], None]
 """Called with each change, as a watch would be: kind, event, object."""
@@ -53,12 +51,12 @@ class Host:
 
     async def load(self) -> None:
         """Go on with what an earlier agent has left. Raises ExecutorError."""
-        found = await self._in_thread(self._means.shelf.find)
-        running = await self._in_thread(self._means.shelf.containers)
+        found = await self._means.in_thread(self._means.shelf.find)
+        running = await self._means.in_thread(self._means.shelf.containers)
         begun = found.begun | {name for name, one in running.items() if _has_begun(one)}
         kept = {one.name for one in found.records} & begun
         for name in found.made - kept:  # what was being prepared, or removed
-            await self._in_thread(partial(self._means.executor(()).remove, name))
+            await self._means.in_thread(partial(self._means.executor(()).remove, name))
         for record in found.records:
             keeper = self._new(record)
             if record.name in kept:
@@ -111,7 +109,7 @@ class Host:
         if plan.name in self._keepers:
             return
         record = Record(plan, priority, since)
-        kept = await self._in_thread(partial(self._means.shelf.enlist, record))
+        kept = await self._means.in_thread(partial(self._means.shelf.enlist, record))
         if plan.name not in self._keepers:
             self._new(kept)
             self._changed.set()
@@ -156,14 +154,15 @@ class Host:
 
     def sweep(self, jobs: Collection[str]) -> None:
         """End the attempts of all ProfilingJobs but those of these UIDs."""
-        for name, keeper in tuple(self._keepers.items()):
-            if keeper.record.plan.uid not in jobs:
-                self.end(name)
+        self._end_those(lambda uid: uid not in jobs)
 
     def end_all_of(self, uid: str) -> None:
         """End the attempts of a ProfilingJob."""
+        self._end_those(lambda one: one == uid)
+
+    def _end_those(self, is_meant: Callable[[str], bool]) -> None:
         for name, keeper in tuple(self._keepers.items()):
-            if keeper.record.plan.uid == uid:
+            if is_meant(keeper.record.plan.uid):
                 self.end(name)
 
     def listings(self) -> Mapping[str, Listing]:
@@ -196,10 +195,6 @@ class Host:
 
     def _pod(self, keeper: Keeper) -> Body:
         return bodies.pod_body(keeper.record, keeper.seen, self._versions, keeper.ends_by)
-
-    def _in_thread(self, do: Callable[[], Answer]) -> Any:
-        threads: Threads = self._means.threads
-        return asyncio.get_running_loop().run_in_executor(threads, do)
 
 
 def _has_begun(container: Body) -> bool:

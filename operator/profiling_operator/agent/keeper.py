@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Any, TypeVar
 
 from profiling_operator import attempt, backoff
+from profiling_operator.agent.bodies import uid_of
 from profiling_operator.agent.means import Means, OnEngine
 from profiling_operator.agent.records import Record, utc
 from profiling_operator.errors import (
@@ -75,7 +76,7 @@ class Keeper:
         self._executor = self._means.executor(gpus)
         self._see(
             stage=Stage.STARTING, message="", is_unschedulable=False,
-            pod_name=self.record.name, pod_uid=f"{self.record.plan.uid}-{self.record.plan.attempt}",
+            pod_name=self.record.name, pod_uid=uid_of(self.record),
             node=self._means.host, device=", ".join(gpus), scheduled_at=scheduled_at or self._now(),
         )  # fmt: skip
         self._task = asyncio.create_task(self._keep(), name=f"attempt {self.record.name}")
@@ -85,7 +86,7 @@ class Keeper:
         if self._executor is None:
             return
         words = (self.record.name, Reason.CANCELLED, "cancelled")
-        await self._in_thread(partial(self._executor.stop, *words))
+        await self._means.in_thread(partial(self._executor.stop, *words))
         plan = self.record.plan
         longest = plan.stop_seconds + plan.deadlines.collect_seconds
         self.ends_by = self.ends_by or self._now(longest)
@@ -117,7 +118,7 @@ class Keeper:
         refusals = 0
         for pause in backoff.pauses(FIRST_PAUSE, LONGEST_PAUSE):
             try:
-                is_there = await self._in_thread(self._start)
+                is_there = await self._means.in_thread(self._start)
             except (ImageError, ExecutorError, StartError) as error:
                 refusals += isinstance(error, StartError)  # also of an engine that is being ended
                 if self.is_unwanted or refusals == REFUSALS:
@@ -159,14 +160,14 @@ class Keeper:
         """How the start goes on, from a thread; without what changes all the time."""
         self._refuse_unwanted()
         steady = words.rpartition(": ")[0] if words.endswith("%") else words
-        self._see_from_thread(message=steady)
+        self._loop.call_soon_threadsafe(partial(self._see, message=steady))
 
     async def _watch(self) -> Observation | None:
         """Until it has ended; None for one that nobody wants any more."""
         pauses = backoff.pauses(FIRST_PAUSE, LONGEST_PAUSE)
         while not self.is_unwanted:
             try:
-                seen, container = await self._in_thread(self._look)
+                seen, container = await self._means.in_thread(self._look)
             except ExecutorError as error:
                 self._see(message=str(error))
                 await asyncio.sleep(next(pauses))  # nothing tells of its return
@@ -199,14 +200,14 @@ class Keeper:
             self._see(stage=Stage.ENDED, disrupted=GONE, ended_at=self._now())
             return None
         state = container["State"]
-        is_known = seen.reason in OF_PLATFORM
+        known = seen.reason if seen.reason in OF_PLATFORM else None
         self._see(
             stage=Stage.COLLECTING, message=seen.message, pull_fails="", image=seen.image,
             started_at=utc(str(state.get("StartedAt") or "")),
             finished_at=utc(str(state.get("FinishedAt") or "")) or self._now(),
             collecting_at=self._now(),  # that may be long after the end: no agent was there
             app=_terminated(state, seen),
-            ending=(seen.reason, seen.message) if is_known and seen.reason else None,
+            ending=(known, seen.message) if known else None,
         )  # fmt: skip
         return seen
 
@@ -236,7 +237,7 @@ class Keeper:
         """Ask again while the engine does not answer."""
         for pause in backoff.pauses(FIRST_PAUSE, LONGEST_PAUSE):
             try:
-                return await self._in_thread(ask)
+                return await self._means.in_thread(ask)
             except (ExecutorError, OSError) as error:
                 self._see(message=str(error))
                 await asyncio.sleep(pause)  # nothing tells of its return
@@ -246,17 +247,11 @@ class Keeper:
         """The time, or that in so many seconds, as Kubernetes has it."""
         return time_text(self._means.now() + timedelta(seconds=later))
 
-    def _in_thread(self, do: Callable[[], Answer]) -> Awaitable[Answer]:
-        return asyncio.get_running_loop().run_in_executor(self._means.threads, do)
-
     def _see(self, **changes: Any) -> None:
         seen = replace(self.seen, **changes)
         if seen != self.seen:
             self.seen = seen
             self._saw()
-
-    def _see_from_thread(self, **changes: Any) -> None:
-        self._loop.call_soon_threadsafe(partial(self._see, **changes))
 
 
 def _terminated(state: Body, seen: Observation) -> Body:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Executor as Threads
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from profiling_operator.agent.collecting import LastWords
 from profiling_operator.agent.records import Found, Record
 from profiling_operator.executors import Executor, Listener, Observation
 from profiling_operator.plan import Plan
 
+Answer = TypeVar("Answer")
 Body = Mapping[str, Any]
 Collect = Callable[[Plan, str, Callable[[], AbstractContextManager[Path]], Observation], LastWords]
 
@@ -88,3 +89,7 @@ class Means:
     collections: asyncio.Semaphore
     """How many results are made at once."""
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    def in_thread(self, do: Callable[[], Answer]) -> Awaitable[Answer]:
+        """The answer to what blocks."""
+        return asyncio.get_running_loop().run_in_executor(self.threads, do)

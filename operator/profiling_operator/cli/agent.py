@@ -77,9 +77,7 @@ async def run(
     Raises ExecutorError without an engine, LeaseLostError when another agent took over.
     """
     side = await asyncio.to_thread(_side, known, wanted.host)
-    lease = Lease(
-        cluster, known.agent.namespace, wanted.host, _holder(), lambda line: logger.warning(line)
-    )
+    lease = Lease(cluster, known.agent.namespace, wanted.host, _holder(), logger.warning)
     await lease.acquire()
     logger.info("agent %s: %s", wanted.host, _described(side))
     state = _state(known, wanted.host)
